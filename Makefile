@@ -1,0 +1,18 @@
+# bulkhead.workspace. `make demo` and `make test` do everything, set-up included; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+include tests/make/setup.mk
+include tests/make/test.mk
+include tests/make/demo.mk
+
+.PHONY: help clean
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+clean: ## Ends the VMs of this checkout and deletes all that was built (the image cache too)
+	-python3 molecule/shared/vm down --all
+	rm -rf build .venv .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis
