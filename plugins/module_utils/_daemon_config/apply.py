@@ -1,0 +1,136 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts a new daemon.json in force, or everything back as it was.
+
+Note that this module util is PRIVATE to the collection.
+
+`dockerd --validate` calls files correct that dockerd then cannot start with (measured with 26.1), so the
+only proof is a daemon that answers after the restart, and the way back is ready before the first step.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config import pending
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.engine import (
+    Engine,
+    NoAnswerError,
+)
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.errors import (
+    DaemonConfigError,
+)
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
+
+_POLL = 0.25
+
+#: (temporary file, destination): renames, keeping owner, mode and security label of the destination.
+Move = Callable[[str, str], None]
+
+
+class ConfigFile:
+    """daemon.json on disk."""
+
+    def __init__(self, path: str, move: Move) -> None:
+        self.path = path
+        self._move = move
+
+    def read(self) -> str | None:
+        try:
+            return Path(self.path).read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise DaemonConfigError(f"cannot read {self.path}: {error}; nothing was changed") from error
+
+    def write(self, text: str | None) -> None:
+        """Replace the file in one step, also across a power cut; None removes it."""
+        if text is None:
+            Path(self.path).unlink(missing_ok=True)
+            return
+        directory = self.prepare_directory()
+        descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".daemon.json.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).chmod(0o644)
+            self._move(temporary, self.path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        _sync_directory(directory)
+
+    def prepare_directory(self) -> Path:
+        directory = Path(self.path).parent
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return directory
+
+
+def restart_or_restore(
+    *,
+    config: ConfigFile,
+    good: str | None,
+    was_active: bool,
+    service: Service,
+    engine: Engine,
+    timeout: float,
+) -> dict[str, Any]:
+    """Restart the daemon with the file that is on disk; the daemon's /info. `good` goes back on failure."""
+    began = time.time()
+    complaint, info = _restart(service, engine, timeout)
+    if info is not None:
+        pending.remove_note(config.path)
+        return info
+    words = service.words_since(began)
+    new = config.read()
+    config.write(good)
+    if was_active:
+        second_complaint, old_info = _restart(service, engine, timeout)
+    else:
+        service.stop()
+        second_complaint, old_info = "", {}
+    pending.remove_note(config.path)
+    raise DaemonConfigError(
+        f"cannot restart docker with the new {config.path}: {words} ({complaint}); "
+        + _way_back(config.path, same=new == good, was_active=was_active, answered=old_info is not None)
+        + (f" ({second_complaint})" if second_complaint else "")
+    )
+
+
+def _way_back(path: str, *, same: bool, was_active: bool, answered: bool) -> str:
+    if same:
+        return f"{path} was not changed by this task, so look for the cause in the message above"
+    if not was_active:
+        return f"the old {path} is back, docker is stopped as before; correct the settings"
+    if answered:
+        return f"the old {path} is back and docker runs with it; correct the settings"
+    return f"the old {path} is back, but docker does not start with it either; see journalctl -u docker"
+
+
+def _restart(service: Service, engine: Engine, timeout: float) -> tuple[str, dict[str, Any] | None]:
+    complaint = service.restart()
+    if complaint:
+        return complaint, None
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return "", engine.info()
+        except NoAnswerError as silence:
+            if time.monotonic() >= deadline:
+                return f"no answer within {timeout:g} s: {silence}", None
+        time.sleep(_POLL)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

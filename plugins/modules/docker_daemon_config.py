@@ -1,0 +1,320 @@
+#!/usr/bin/python
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_daemon_config
+short_description: Merge settings into the configuration of the Docker daemon
+description:
+  - The one owner of C(/etc/docker/daemon.json). Settings are merged key by key into what the host has;
+    keys that nobody mentions survive.
+  - The daemon is restarted only when the meaning of the file changed. If it does not answer afterwards,
+    the old file and the old daemon are brought back, and the task fails with the last words of C(dockerd).
+  - A run that is killed between writing the file and restarting the daemon leaves a note beside the file
+    (O(path) with the suffix C(.pending)), so that the next run finishes the work or finds the way back.
+author:
+  - bulkhead.workspace contributors (@bulkhead-workspace)
+version_added: 1.0.0
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed when in diff mode.
+    details:
+      - The diff shows the changed keys only. Foreign keys may hold secrets, such as the password of a proxy.
+  idempotent:
+    support: full
+    description:
+      - When run twice in a row outside check mode, with the same arguments,
+        the second invocation indicates no change.
+options:
+  path:
+    description: The configuration file of the daemon. It and its directory are created if missing.
+    type: path
+    default: /etc/docker/daemon.json
+  settings:
+    description:
+      - The settings that the file shall have. Objects are merged key by key, C(storage-opts) and C(exec-opts)
+        by the name before the C(=); any other value replaces the one on the host.
+      - A value of V(null) is refused. Use O(remove).
+    type: dict
+    default: {}
+  remove:
+    description:
+      - Settings that the file shall not have, as V(KEY) or V(KEY/ENTRY), such as
+        V(storage-opts/overlay2.override_kernel_check).
+      - A list or object that loses its last entry is taken out as well.
+    type: list
+    elements: str
+    default: []
+  restart:
+    description:
+      - What to do about the running daemon when the configuration changed.
+      - With V(idle) it is restarted if no container runs; otherwise the task fails before any change.
+      - With V(always) it is restarted in any case. Running containers are stopped by that,
+        unless C(live-restore) was in force before and the change allows it.
+      - With V(never) only the file is written. The return value RV(restart_pending) is then V(true), and a
+        later task with another value restarts the daemon.
+    type: str
+    choices: [idle, always, never]
+    default: idle
+  started:
+    description:
+      - Whether a stopped daemon is started, which is the only proof that it can run with the file.
+      - Without effect if O(restart=never).
+    type: bool
+    default: true
+  timeout:
+    description: How many seconds the daemon has to answer after a restart.
+    type: int
+    default: 60
+requirements:
+  - systemd
+seealso:
+  - name: Daemon configuration file
+    description: Every key that dockerd knows.
+    link: https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
+"""
+
+EXAMPLES = r"""
+- name: Rotate the logs of containers
+  bulkhead.workspace.docker_daemon_config:
+    settings:
+      log-driver: json-file
+      log-opts:
+        max-size: 10m
+        max-file: "3"
+
+- name: Take out an option that dockerd 24 and later refuse to start with
+  bulkhead.workspace.docker_daemon_config:
+    remove:
+      - storage-opts/overlay2.override_kernel_check
+
+- name: Switch user namespaces on, running containers or not
+  bulkhead.workspace.docker_daemon_config:
+    settings:
+      userns-remap: default
+    restart: always
+"""
+
+RETURN = r"""
+differences:
+  description: The settings whose meaning changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: Path of the setting.
+      type: str
+      sample: log-opts/max-size
+    action:
+      description: What happens to it, one of V(added), V(changed), V(removed).
+      type: str
+      sample: added
+    before:
+      description: Its old value.
+      type: raw
+    after:
+      description: Its new value.
+      type: raw
+  sample:
+    - key: icc
+      action: added
+      before: null
+      after: false
+backup_file:
+  description: Where the old file went.
+  returned: when a file that existed was replaced
+  type: str
+  sample: /etc/docker/daemon.json.8841.2026-03-01@12:00:00~
+restarted:
+  description: Whether the daemon was started or restarted, in check mode whether it would be.
+  returned: success
+  type: bool
+restart_pending:
+  description: Whether the daemon still runs with an older configuration.
+  returned: success
+  type: bool
+running_containers:
+  description: Names of the containers that stand in the way of a restart.
+  returned: failure, when O(restart=idle) and containers run
+  type: list
+  elements: str
+"""
+
+import tempfile
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config import pending
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.apply import (
+    ConfigFile,
+    restart_or_restore,
+)
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.document import parse, render
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.engine import (
+    Engine,
+    NoAnswerError,
+)
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.errors import (
+    DaemonConfigError,
+)
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import (
+    differences,
+    excerpt,
+    merge,
+    request_problems,
+)
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
+
+
+class DaemonConfigModule:
+    """One run of the module: look, decide, refuse or act."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.params: dict[str, Any] = module.params
+        self.config = ConfigFile(self.params["path"], module.atomic_move)
+        self.service = Service(lambda command: module.run_command(command))
+        self.engine = Engine()
+
+    def run(self) -> dict[str, Any]:
+        problems = request_problems(self.params["settings"], self.params["remove"])
+        if problems:
+            raise DaemonConfigError("; ".join(problems))
+        old_text = self.config.read()
+        old = parse(old_text or "", self.config.path)
+        new = merge(old, self.params["settings"], self.params["remove"])
+        changes = differences(old, new)
+
+        state = self.service.state()
+        note = pending.read_note(self.config.path)
+        unproven = pending.restart_due(note, state.started)
+        due = state.active and (bool(changes) or unproven)
+        start = not state.active and self.params["started"]
+        act = (due or start) and self.params["restart"] != "never"
+        result: dict[str, Any] = {
+            "changed": bool(changes) or act,
+            "differences": [change.as_dict() for change in changes],
+            "diff": {
+                "before": render(excerpt(old, changes)),
+                "after": render(excerpt(new, changes)),
+                "before_header": f"{self.config.path} (changed keys)",
+                "after_header": f"{self.config.path} (changed keys)",
+            },
+            "restarted": act,
+            "restart_pending": due and not act,
+        }
+        if changes:
+            self._validate(render(new))
+        if act and due:
+            self._refuse_running()
+        if self.module.check_mode:
+            return result
+        if act and not state.exists:
+            raise DaemonConfigError(
+                "cannot restart docker: the unit docker.service does not exist; install Docker first, "
+                "or use restart: never to write the file only; nothing was changed"
+            )
+
+        good = self._last_good(note) if note and unproven else old_text
+        if changes:
+            backup = note.backup if note and unproven else self._back_up(old_text)
+            if backup:
+                result["backup_file"] = backup
+            self.config.prepare_directory()
+            pending.write_note(self.config.path, backup)
+            self.config.write(render(new))
+        if act:
+            restart_or_restore(
+                config=self.config,
+                good=good,
+                was_active=state.active,
+                service=self.service,
+                engine=self.engine,
+                timeout=self.params["timeout"],
+            )
+        elif note and not unproven:
+            pending.remove_note(self.config.path)
+        return result
+
+    def _last_good(self, note: pending.Note) -> str | None:
+        """While a note stands, the file on disk is unproven; the last good one is what the note names."""
+        return ConfigFile(note.backup, self.module.atomic_move).read() if note.backup else None
+
+    def _back_up(self, text: str | None) -> str | None:
+        return None if text is None else str(self.module.backup_local(self.config.path))
+
+    def _validate(self, text: str) -> None:
+        """Ask dockerd, where it can be asked (23 and later) and is installed."""
+        dockerd = self.module.get_bin_path("dockerd", opt_dirs=["/usr/sbin"])
+        if not dockerd:
+            return
+        _rc, usage, _err = self.module.run_command([dockerd, "--help"])
+        if "--validate" not in usage:
+            return
+        with tempfile.NamedTemporaryFile("w", dir=self.module.tmpdir, suffix=".json") as stream:
+            stream.write(text)
+            stream.flush()
+            rc, out, err = self.module.run_command([dockerd, "--validate", "--config-file", stream.name])
+            if rc != 0:
+                cause = (err or out).strip().replace(stream.name, "it")
+                raise DaemonConfigError(
+                    f"cannot change {self.config.path}: dockerd --validate refuses the merged file: {cause}; "
+                    "correct the settings; nothing was changed"
+                )
+
+    def _refuse_running(self) -> None:
+        if self.params["restart"] == "always":
+            return
+        try:
+            running = self.engine.running()
+        except NoAnswerError as silence:
+            raise DaemonConfigError(
+                f"cannot restart docker: it does not say which containers run ({silence}); "
+                "bring it back to health, or allow the restart with restart: always; nothing was changed"
+            ) from silence
+        if running:
+            raise RunningContainersError(running)
+
+
+class RunningContainersError(DaemonConfigError):
+    """A restart would hit running containers."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(
+            f"cannot restart docker: containers are running ({', '.join(names)}); stop them first, "
+            "or allow the restart with restart: always; nothing was changed"
+        )
+        self.names = names
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "default": "/etc/docker/daemon.json"},
+            "settings": {"type": "dict", "default": {}},
+            "remove": {"type": "list", "elements": "str", "default": []},
+            "restart": {"type": "str", "choices": ["idle", "always", "never"], "default": "idle"},
+            "started": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = DaemonConfigModule(module).run()
+    except RunningContainersError as error:
+        module.fail_json(msg=str(error), running_containers=error.names)
+    except DaemonConfigError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
