@@ -1,0 +1,107 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the files of deployment/ from the roles' defaults, for people who work without Ansible.
+
+`python3 deployment/generate.py` writes them, `--check` only compares and exits 1 when one differs. To add a file, write
+a function that returns its text and name it in ARTEFACTS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from jinja2 import meta
+from jinja2.nativetypes import NativeEnvironment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def role_variables(role: str) -> dict[str, Any]:
+    """The role's defaults and vars, with their references to each other resolved (plain Jinja, no Ansible filters)."""
+    sources = [
+        *sorted((ROOT / "roles" / role / "defaults").rglob("*.yml")),
+        *sorted((ROOT / "roles" / role / "vars").rglob("*.yml")),
+    ]
+    raw: dict[str, Any] = {}
+    for source in sources:
+        raw |= yaml.safe_load(source.read_text(encoding="utf-8")) or {}
+    environment = NativeEnvironment()  # noqa: S701  nothing here is HTML
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: resolve(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [resolve(entry) for entry in value]
+        if isinstance(value, str) and "{{" in value:
+            names = meta.find_undeclared_variables(environment.parse(value))
+            return environment.from_string(value).render({name: resolve(raw[name]) for name in names if name in raw})
+        return value
+
+    return {name: resolve(value) for name, value in raw.items()}
+
+
+def collection_util(folder: str, name: str) -> ModuleType:
+    """A pure module of the collection, imported from this checkout without Ansible's import machinery."""
+    path = str(ROOT / "plugins" / folder)
+    if path not in sys.path:
+        sys.path.insert(0, path)
+    return importlib.import_module(name)
+
+
+def seccomp_profile() -> str:
+    seccomp = collection_util("plugin_utils", "_seccomp")
+    variables = role_variables("seccomp")
+    profile = seccomp.render_profile(
+        variables["__seccomp_policy"], variables["seccomp_extra_allowed"], variables["seccomp_extra_denied"]
+    )
+    return str(seccomp.profile_text(profile))
+
+
+ARTEFACTS: dict[str, Callable[[], str]] = {
+    "deployment/seccomp/workspace-seccomp.json": seccomp_profile,
+}
+
+
+def differences() -> list[str]:
+    """A unified diff for each file that is not what the roles say."""
+    found = []
+    for path, text in ((path, render()) for path, render in ARTEFACTS.items()):
+        target = ROOT / path
+        present = target.read_text(encoding="utf-8") if target.exists() else ""
+        if present != text:
+            lines = functools.partial(str.splitlines, keepends=True)
+            found.append("".join(difflib.unified_diff(lines(present), lines(text), path, f"{path} (from the roles)")))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="generate", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 when a file differs")
+    options = parser.parse_args(arguments)
+    found = differences()
+    if options.check:
+        for difference in found:
+            print(difference, end="")
+        if found:
+            print("cannot accept deployment/: it differs from the roles; run `make generate`", file=sys.stderr)
+        return 1 if found else 0
+    for path, render in ARTEFACTS.items():
+        target = ROOT / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render(), encoding="utf-8")
+    print(f"deployment/: {len(ARTEFACTS)} files, {len(found)} changed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

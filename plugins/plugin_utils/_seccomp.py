@@ -1,0 +1,175 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Policy data of the seccomp role -> seccomp profile of the container runtime. Pure: no files, no Ansible.
+
+Note that this plugin util is PRIVATE to the collection.
+
+The engine behind the profile (dockerd, runc, libseccomp) accepts contradictions in silence: the first of two rules for
+a call wins, an unconditional permission swallows a conditional refusal, unknown keys vanish. So contradictions are
+refused here, where they can still be named.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+INT_MASK = 0xFFFFFFFF
+
+Policy = Mapping[str, Any]
+Rule = dict[str, Any]
+
+
+class PolicyError(ValueError):
+    """The policy or a wish of the user contradicts itself; holds every problem found."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = list(problems)
+
+
+def calls_of(groups: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {call for group in groups for call in group["calls"]}
+
+
+def policy_problems(policy: Policy) -> list[str]:
+    """Contradictions inside the policy data itself."""
+    problems: list[str] = []
+    tables = {name: calls_of(policy[name]) for name in ("allow", "filters", "deny")}
+    for first, second in itertools.combinations(tables, 2):
+        for call in sorted(tables[first] & tables[second]):
+            problems.append(f"call {call} is in both tables, {first} and {second}")
+    for name in ("allow", "deny"):
+        counted = Counter(call for group in policy[name] for call in group["calls"])
+        problems += [f"call {call} is twice in table {name}" for call, times in sorted(counted.items()) if times > 1]
+    for group in [*policy["allow"], *policy["filters"], *policy["deny"]]:
+        if not str(group.get("reason", "")).strip():
+            problems.append(f"the group of {group['calls'][0]} has no reason")
+    return problems
+
+
+def wish_problems(policy: Policy, extra_allowed: Sequence[str], extra_denied: Sequence[str]) -> list[str]:
+    """What is wrong with the user's additions, each problem with the variable, the call and what to do."""
+    allowed, filtered, denied = (calls_of(policy[name]) for name in ("allow", "filters", "deny"))
+    sealed = {call: group for group in policy["deny"] if group.get("sealed") for call in group["calls"]}
+    problems: list[str] = []
+    for call in extra_allowed:
+        if call in sealed:
+            problems.append(
+                f"seccomp_extra_allowed: cannot open {call}: {sealed[call]['reason']} "
+                "No option opens it; remove it from the list"
+            )
+        elif call in filtered:
+            problems.append(
+                f"seccomp_extra_allowed: cannot open {call} for every argument: it is allowed for the safe ones "
+                "already; remove it from the list"
+            )
+        elif call not in allowed | denied:
+            problems.append(f"seccomp_extra_allowed: unknown system call {call!r}; correct its name")
+    for call in extra_denied:
+        if call not in allowed | filtered | denied:
+            problems.append(f"seccomp_extra_denied: unknown system call {call!r}; correct its name")
+    for call in sorted(set(extra_allowed) & set(extra_denied)):
+        problems.append(f"{call} is in both seccomp_extra_allowed and seccomp_extra_denied; keep it in one")
+    return problems
+
+
+def opened_by(policy: Policy, extra_allowed: Sequence[str]) -> list[str]:
+    """What the user's additions open, one line a call: 'CALL: reason of its refusal'."""
+    wanted = set(extra_allowed)
+    return [
+        f"{call}: {group['reason']}" for group in policy["deny"] for call in sorted(wanted.intersection(group["calls"]))
+    ]
+
+
+def _errno_number(name: str) -> int:
+    return int(getattr(errno, name))
+
+
+def _comparisons(args: Sequence[Mapping[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    """Every combination of the listed values; always masked, see INT_MASK in the comment of the policy's filters."""
+    alternatives = []
+    for arg in args:
+        values = arg["values"]
+        numbers = values.values() if isinstance(values, Mapping) else values
+        alternatives.append(
+            [
+                {"index": arg["index"], "value": arg.get("mask", INT_MASK), "valueTwo": number, "op": "SCMP_CMP_MASKED_EQ"}
+                for number in numbers
+            ]
+        )
+    return (list(combination) for combination in itertools.product(*alternatives))
+
+
+def _filter_rules(group: Mapping[str, Any], removed: set[str]) -> Iterable[Rule]:
+    names = sorted(set(group["calls"]) - removed)
+    if not names:
+        return
+    for case in group["cases"]:
+        for args in _comparisons(case["args"]):
+            rule: Rule = {"names": names, "action": "SCMP_ACT_ALLOW", "args": args}
+            if "errno" in case:
+                rule["action"] = "SCMP_ACT_ERRNO"
+                rule["errnoRet"] = _errno_number(case["errno"])
+            yield rule
+
+
+def render_profile(policy: Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()) -> dict[str, Any]:
+    """The profile as JSON-ready data, in an order that depends on the policy alone."""
+    problems = policy_problems(policy) + wish_problems(policy, extra_allowed, extra_denied)
+    if problems:
+        raise PolicyError(problems)
+    removed = set(extra_denied)
+    opened = set(extra_allowed) - calls_of(policy["allow"])
+    already_denied = calls_of(policy["deny"])
+
+    rules: list[Rule] = []
+    for group in policy["allow"]:
+        names = sorted(set(group["calls"]) - removed)
+        if names:
+            rules.append({"comment": f"{group['category']}: {group['reason']}", "names": names, "action": "SCMP_ACT_ALLOW"})
+    if opened:
+        rules.append({"comment": "seccomp_extra_allowed", "names": sorted(opened), "action": "SCMP_ACT_ALLOW"})
+    for group in policy["filters"]:
+        expanded = list(_filter_rules(group, removed))
+        if expanded:  # the reason stands once, over the first of its rules
+            rules += [{"comment": group["reason"], **expanded[0]}, *expanded[1:]]
+    for group in policy["deny"]:
+        names = sorted(set(group["calls"]) - opened)
+        if names:
+            rules.append(
+                {
+                    "comment": f"{group['group']}: {group['reason']}",
+                    "names": names,
+                    "action": "SCMP_ACT_ERRNO",
+                    "errnoRet": _errno_number(group["errno"]),
+                }
+            )
+    newly_denied = sorted(removed - already_denied)
+    if newly_denied:
+        rules.append(
+            {
+                "comment": "seccomp_extra_denied",
+                "names": newly_denied,
+                "action": "SCMP_ACT_ERRNO",
+                "errnoRet": errno.EPERM,
+            }
+        )
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": errno.EPERM,
+        "archMap": [{"architecture": name, "subArchitectures": []} for name in policy["architectures"]],
+        "syscalls": rules,
+    }
+
+
+def profile_text(profile: Mapping[str, Any]) -> str:
+    """JSON with one rule a line, so that a diff shows rules rather than brackets."""
+    head = "".join(f"  {json.dumps(key)}: {json.dumps(profile[key])},\n" for key in profile if key != "syscalls")
+    rules = ",\n".join(f"    {json.dumps(rule)}" for rule in profile["syscalls"])
+    return f'{{\n{head}  "syscalls": [\n{rules}\n  ]\n}}\n'

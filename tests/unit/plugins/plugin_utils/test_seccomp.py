@@ -1,0 +1,176 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seccomp role's real policy, and the renderer, looked at through the rules they produce."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _seccomp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generate import role_variables
+
+POLICY = role_variables("seccomp")["__seccomp_policy"]
+GUIDE_DENY_LIST = [
+    "mount", "umount2", "reboot", "kexec_load", "ptrace", "init_module", "finit_module", "pivot_root", "settimeofday",
+    "clock_settime",
+]  # fmt: skip
+SEALED = sorted(_seccomp.calls_of(group for group in POLICY["deny"] if group.get("sealed")))
+OPENABLE = sorted(_seccomp.calls_of(group for group in POLICY["deny"] if not group.get("sealed")))
+PLAIN = sorted(_seccomp.calls_of(POLICY["allow"]))
+FILTERED = sorted(_seccomp.calls_of(POLICY["filters"]))
+
+
+def decide(profile: dict[str, Any], call: str, *args: int) -> str | int:
+    """What the engine answers: the first rule that fits, arguments cut to 64 bits as libseccomp sees them."""
+    for rule in profile["syscalls"]:
+        if call not in rule["names"]:
+            continue
+        if all(args[test["index"]] & test["value"] == test["valueTwo"] for test in rule.get("args", [])):
+            return "allow" if rule["action"] == "SCMP_ACT_ALLOW" else int(rule["errnoRet"])
+    return int(profile["defaultErrnoRet"])
+
+
+@pytest.fixture(scope="module")
+def profile() -> dict[str, Any]:
+    return _seccomp.render_profile(POLICY)
+
+
+def test_the_size_of_the_allowlist_is_the_measured_one() -> None:
+    assert len(PLAIN) == 243
+    assert len(FILTERED) == 15
+
+
+def test_no_call_has_two_unconditional_rules(profile: dict[str, Any]) -> None:
+    plain = [call for rule in profile["syscalls"] if "args" not in rule for call in rule["names"]]
+    filtered = {call for rule in profile["syscalls"] if "args" in rule for call in rule["names"]}
+    assert len(plain) == len(set(plain))
+    assert not filtered.intersection(plain)
+
+
+def test_every_comparison_is_masked_and_32_bits_wide(profile: dict[str, Any]) -> None:
+    tests = [test for rule in profile["syscalls"] for test in rule.get("args", [])]
+    assert len(tests) > 100
+    for test in tests:
+        assert test["op"] == "SCMP_CMP_MASKED_EQ"
+        assert 0 < test["value"] <= 0xFFFFFFFF
+        assert test["valueTwo"] & ~test["value"] == 0, "a value outside its mask never matches"
+
+
+@pytest.mark.parametrize("call", GUIDE_DENY_LIST)
+def test_the_guides_deny_list_is_refused_and_sealed(profile: dict[str, Any], call: str) -> None:
+    assert decide(profile, call, 0, 0, 0, 0, 0, 0) == errno.EPERM
+    with pytest.raises(_seccomp.PolicyError, match=f"cannot open {call}"):
+        _seccomp.render_profile(POLICY, extra_allowed=[call])
+
+
+@given(st.lists(st.sampled_from(OPENABLE + PLAIN), unique=True), st.lists(st.sampled_from(PLAIN + FILTERED), unique=True))
+def test_no_wish_opens_a_sealed_call(allowed: list[str], denied: list[str]) -> None:
+    denied = [call for call in denied if call not in allowed]
+    profile = _seccomp.render_profile(POLICY, allowed, denied)
+    for call in SEALED:
+        assert decide(profile, call, 0, 0, 0, 0, 0, 0) in (errno.EPERM, errno.ENOSYS)
+    for call in allowed:
+        assert decide(profile, call) == "allow"
+    for call in denied:
+        assert decide(profile, call, 0, 0, 0, 0, 0, 0) == errno.EPERM
+
+
+@given(st.lists(st.sampled_from(SEALED), min_size=1, unique=True))
+def test_every_sealed_wish_is_named(calls: list[str]) -> None:
+    problems = _seccomp.wish_problems(POLICY, calls, [])
+    assert len(problems) == len(calls)
+    for call, problem in zip(calls, problems, strict=True):
+        assert f"cannot open {call}:" in problem
+
+
+def test_wishes_that_make_no_sense_are_named_together() -> None:
+    problems = _seccomp.wish_problems(POLICY, ["clone", "opne", "splice"], ["splice", "raed"])
+    assert [problem.split(";")[0] for problem in problems] == [
+        "seccomp_extra_allowed: cannot open clone for every argument: it is allowed for the safe ones already",
+        "seccomp_extra_allowed: unknown system call 'opne'",
+        "seccomp_extra_denied: unknown system call 'raed'",
+        "splice is in both seccomp_extra_allowed and seccomp_extra_denied",
+    ]
+
+
+def test_an_opened_call_is_shown_with_its_reason() -> None:
+    assert _seccomp.opened_by(POLICY, ["splice"]) == [
+        "splice: Moves page-cache pages into pipes (Dirty Pipe CVE-2022-0847, CVE-2020-29374); "
+        "tools fall back to read and write."
+    ]
+
+
+BIT_32 = 1 << 32
+
+
+@pytest.mark.parametrize(
+    ("call", "args", "answer"),
+    [
+        ("clone", (0x003D0F00,), "allow"),
+        ("clone", (0x10000000,), errno.EPERM),
+        ("clone", (BIT_32 | 0x10000000,), errno.EPERM),
+        ("clone3", (), errno.ENOSYS),
+        ("personality", (0xFFFFFFFF,), "allow"),
+        ("personality", (0x0040000,), errno.EPERM),
+        ("socket", (1, 1, 0), "allow"),
+        ("socket", (2, 0x80801, 6), "allow"),
+        ("socket", (2, 3, 1), errno.EPERM),
+        ("socket", (16, 3, 0), "allow"),
+        ("socket", (16, 3, 9), errno.EPROTONOSUPPORT),
+        ("socket", (38, 5, 0), errno.EAFNOSUPPORT),
+        ("socket", (BIT_32 | 40, 1, 0), errno.EAFNOSUPPORT),
+        ("socket", (2, 1, 262), errno.EPROTONOSUPPORT),
+        ("socketpair", (1, 1, 0), "allow"),
+        ("socketpair", (30, 1, 0), errno.EAFNOSUPPORT),
+        ("ioctl", (0, 0x5401), "allow"),
+        ("ioctl", (0, 0x5412), errno.EPERM),
+        ("ioctl", (0, BIT_32 | 0x5412), errno.EPERM),
+        ("ioctl", (0, 0x541C), errno.EPERM),
+        ("chmod", (0, 0o755), "allow"),
+        ("chmod", (0, 0o2755), "allow"),
+        ("chmod", (0, 0o4755), errno.EPERM),
+        ("fchmodat", (0, 0, 0o4755), errno.EPERM),
+        ("openat", (0, 0, 0o2, 0o4755), "allow"),
+        ("openat", (0, 0, 0o100, 0o4755), errno.EPERM),
+        ("openat", (0, 0, 0o100, 0o644), "allow"),
+        ("openat", (0, 0, 0o20200000, 0o4755), errno.EPERM),
+        ("mknod", (0, 0o010644), "allow"),
+        ("mknod", (0, 0o020000), errno.EPERM),
+        ("setsockopt", (0, 1, 25), "allow"),
+        ("setsockopt", (0, 1, 26), errno.EPERM),
+        ("setsockopt", (0, 1, 50), errno.EPERM),
+        ("setsockopt", (0, 270, 1), errno.EPERM),
+        ("io_uring_setup", (), errno.ENOSYS),
+        ("a_call_of_tomorrow", (), errno.EPERM),
+    ],
+)
+def test_what_arguments_are_answered(profile: dict[str, Any], call: str, args: tuple[int, ...], answer: str | int) -> None:
+    assert decide(profile, call, *args) == answer
+
+
+def test_a_policy_that_contradicts_itself_is_refused_with_all_problems() -> None:
+    broken = copy.deepcopy(POLICY)
+    broken["allow"][0]["calls"].append("mount")
+    broken["allow"][0]["calls"].append("write")
+    broken["deny"][0]["reason"] = " "
+    with pytest.raises(_seccomp.PolicyError) as caught:
+        _seccomp.render_profile(broken)
+    assert caught.value.problems == [
+        "call mount is in both tables, allow and deny",
+        "call write is twice in table allow",
+        "the group of clock_settime has no reason",
+    ]
+
+
+def test_the_text_is_the_profile_and_always_the_same(profile: dict[str, Any]) -> None:
+    text = _seccomp.profile_text(profile)
+    assert json.loads(text) == profile
+    assert text == _seccomp.profile_text(_seccomp.render_profile(copy.deepcopy(POLICY)))
