@@ -1,0 +1,82 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The grammar of HTTP/1.1 heads, read strictly: what two programs could read in two ways is refused (RFC 9112).
+
+Names with ``_`` are refused although they are tokens: a program behind us may take ``content_length`` for the real one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .limits import HEAD_BYTES, HEAD_FIELDS, LINE_BYTES
+from .refusals import Refusal
+
+Fields = tuple[tuple[bytes, bytes], ...]
+"""Header fields in their order: (lower-case name, value)."""
+
+_NAME: Final = rb"[!#$%&'*+.^`|~0-9A-Za-z-]+"
+_FIELD: Final = re.compile(rb"(" + _NAME + rb"):([\t\x20-\x7e\x80-\xff]*)")
+CHUNKED: Final = -1
+_STRAY: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\x00")
+_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
+
+
+def take_head(buffer: bytearray, scanned: int) -> list[bytes] | None:
+    """Remove one head from the buffer and return its lines; None while it is not complete.
+
+    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew each time.
+    """
+    start = max(0, scanned - 3)
+    end = buffer.find(b"\r\n\r\n", start, HEAD_BYTES + 4)
+    if _STRAY.search(buffer, start, end + 4 if end >= 0 else len(buffer)):
+        raise Refusal("line-end")
+    if end < 0:
+        if len(buffer) > HEAD_BYTES or (len(buffer) > LINE_BYTES and b"\r\n" not in buffer[: LINE_BYTES + 2]):
+            raise Refusal("head-size")
+        return None
+    lines = bytes(buffer[:end]).split(b"\r\n")
+    if len(lines) > HEAD_FIELDS + 1 or max(map(len, lines)) > LINE_BYTES:
+        raise Refusal("head-size")
+    del buffer[: end + 4]
+    return lines
+
+
+def parse_fields(lines: list[bytes]) -> Fields:
+    """Read header lines; a continuation line, an odd name or a control character refuses the whole message."""
+    fields = []
+    for line in lines:
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            raise Refusal("field")
+        fields.append((match[1].lower(), match[2].strip(b" \t")))
+    return tuple(fields)
+
+
+def values(fields: Fields, name: bytes) -> list[bytes]:
+    """Return every value of a field."""
+    return [value for key, value in fields if key == name]
+
+
+def body_length(fields: Fields) -> int | None:
+    """Read how long the body is: a length, ``CHUNKED``, None when neither field is there."""
+    lengths = values(fields, b"content-length")
+    encodings = values(fields, b"transfer-encoding")
+    if encodings:
+        if lengths or len(encodings) > 1 or encodings[0].lower() != b"chunked":
+            raise Refusal("transfer-encoding")
+        return CHUNKED
+    if not lengths:
+        return None
+    if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
+        raise Refusal("content-length")
+    return int(lengths[0])
+
+
+def connection_options(fields: Fields) -> frozenset[bytes]:
+    """Return the names that the Connection fields list."""
+    return frozenset(
+        name.strip(b" \t").lower() for value in values(fields, b"connection") for name in value.split(b",")
+    )

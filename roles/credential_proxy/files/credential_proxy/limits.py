@@ -1,0 +1,47 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every size and time that bounds what one conversation can make the proxy hold or wait for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# One message head.
+HEAD_BYTES: Final = 64 * KIB
+LINE_BYTES: Final = 16 * KIB
+HEAD_FIELDS: Final = 100
+
+# Bodies. The API itself refuses more than 32 MiB; chunked bodies are held until their length is known.
+BODY_BYTES: Final = 32 * MIB
+HELD_BYTES_TOTAL: Final = 256 * MIB
+CHUNK_LINE_BYTES: Final = 256
+TRAILER_BYTES: Final = 8 * KIB
+
+# Flow control: above HIGH_WATER the other side is not read any more until the buffer is empty again.
+READ_BYTES: Final = 64 * KIB
+HIGH_WATER: Final = 256 * KIB
+
+# Seconds.
+HEAD_SECONDS: Final = 10.0
+BODY_IDLE_SECONDS: Final = 30.0
+STREAM_IDLE_SECONDS: Final = 330.0
+KEEP_ALIVE_SECONDS: Final = 120.0
+DIAL_SECONDS: Final = 10.0
+POOL_IDLE_SECONDS: Final = 55.0
+LINGER_SECONDS: Final = 2.0
+DRAIN_SECONDS: Final = 10.0
+ACCEPT_PAUSE_SECONDS: Final = 1.0
+CONTROL_SECONDS: Final = 5.0
+RESOLVE_CACHE_SECONDS: Final = 60.0
+
+# Counts.
+CONNECTIONS_PER_CONVERSATION: Final = 128
+POOLED_PER_ROUTE: Final = 32
+LISTEN_BACKLOG: Final = 128
+ACCEPTS_PER_EVENT: Final = 16
+CONTROL_LINE_BYTES: Final = 4 * KIB
+AUDIT_TEXT: Final = 256

@@ -1,0 +1,151 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The event loop: one epoll, timers, a way in for other threads and for signals. Everything else runs inside it.
+
+Written by hand because asyncio's TLS holds 256 KiB a connection and uvloop dies on a half-closed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Final, ParamSpec
+
+P = ParamSpec("P")
+_WAKE_BYTES: Final = 4096
+
+
+class Timer:
+    """One call in the future; cancelled timers stay in the heap until their time and then do nothing."""
+
+    __slots__ = ("_action",)
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        """Hold the action until it runs or is cancelled."""
+        self._action: Callable[[], None] | None = action
+
+    def cancel(self) -> None:
+        """Forget the action."""
+        self._action = None
+
+    def run(self) -> None:
+        """Run the action, once."""
+        action, self._action = self._action, None
+        if action is not None:
+            action()
+
+
+class Reactor:
+    """Calls handlers when their descriptors are ready, until it is stopped."""
+
+    def __init__(self) -> None:
+        """Open the epoll and the pipe that wakes it."""
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._soon: deque[Callable[[], None]] = deque()
+        self._garbage: list[Callable[[], None]] = []
+        self._signals: dict[int, Callable[[], None]] = {}
+        self._running = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.register(self._wake_read, select.EPOLLIN, self._woken)
+        self.now = time.monotonic()
+
+    def register(self, descriptor: int, events: int, handler: Callable[[int], None]) -> None:
+        """Watch a descriptor, level-triggered."""
+        self._epoll.register(descriptor, events)
+        self._handlers[descriptor] = handler
+
+    def modify(self, descriptor: int, events: int) -> None:
+        """Watch for other events."""
+        self._epoll.modify(descriptor, events)
+
+    def unregister(self, descriptor: int) -> None:
+        """Stop watching."""
+        self._epoll.unregister(descriptor)
+        del self._handlers[descriptor]
+
+    def close_later(self, close: Callable[[], None]) -> None:
+        """Close a descriptor after this round of events, so that its number cannot name a new one within it."""
+        self._garbage.append(close)
+
+    def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
+        """Run an action after a delay."""
+        timer = Timer(action)
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), timer))
+        return timer
+
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Run an action in the next round; the only method that other threads may call."""
+        self._soon.append(action)
+        with contextlib.suppress(BlockingIOError):  # A full pipe wakes the loop as well.
+            os.write(self._wake_write, b"\0")
+
+    def on_signal(self, number: signal.Signals, action: Callable[[], None]) -> None:
+        """Run an action in the loop when a signal arrives."""
+        self._signals[number] = action
+        signal.signal(number, lambda _number, _frame: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def stop(self) -> None:
+        """Leave ``run`` after this round."""
+        self._running = False
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        self._running = True
+        while self._running:
+            self.run_once()
+
+    def run_once(self, wait: float = 60.0) -> None:
+        """Wait for one round of events and handle it."""
+        if self._soon:
+            wait = 0.0
+        elif self._timers:
+            wait = min(wait, max(0.0, self._timers[0][0] - time.monotonic()))
+        events = self._epoll.poll(wait)
+        self.now = time.monotonic()
+        for descriptor, mask in events:
+            handler = self._handlers.get(descriptor)
+            if handler is not None:
+                _contain(handler, mask)
+        for _ in range(len(self._soon)):
+            _contain(self._soon.popleft())
+        while self._timers and self._timers[0][0] <= self.now:
+            _contain(heapq.heappop(self._timers)[2].run)
+        garbage, self._garbage = self._garbage, []
+        for close in garbage:
+            close()
+
+    def close(self) -> None:
+        """Release the loop's own descriptors."""
+        with contextlib.suppress(ValueError):  # Signals are set up by the main thread only.
+            signal.set_wakeup_fd(-1)
+        self._epoll.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _woken(self, _mask: int) -> None:
+        for number in os.read(self._wake_read, _WAKE_BYTES):
+            action = self._signals.get(number)
+            if action is not None:
+                action()
+
+
+def _contain(action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Keep one connection's mistake from ending all the others."""
+    try:
+        action(*args, **kwargs)
+    except Exception:
+        traceback.print_exc(file=sys.stderr)

@@ -1,0 +1,122 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests: from bytes to a checked head, body pieces and an end, without a socket."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from . import grammar
+from .bodies import Body, ChunkedBody, LengthBody
+from .limits import BODY_BYTES
+from .refusals import Refusal
+
+_REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
+_HOST: Final = re.compile(rb"(?:[0-9A-Za-z.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """One checked request head; the target is kept as it was sent."""
+
+    method: str
+    target: str
+    fields: grammar.Fields
+    length: int
+    wants_continue: bool
+
+    @property
+    def chunked(self) -> bool:
+        """Tell whether the body's length is not known yet."""
+        return self.length == grammar.CHUNKED
+
+
+class End(enum.Enum):
+    """The request is complete."""
+
+    MESSAGE = enum.auto()
+
+
+def parse_request(lines: list[bytes]) -> RequestHead:
+    """Check a head by itself: syntax, version, Host and framing. What may be asked for is the policy's concern."""
+    match = _REQUEST_LINE.fullmatch(lines[0])
+    if match is None:
+        raise Refusal("request-line")
+    if match[3] != b"1.1":
+        raise Refusal("http-version")
+    fields = grammar.parse_fields(lines[1:])
+    hosts = grammar.values(fields, b"host")
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        raise Refusal("host")
+    length = grammar.body_length(fields) or 0
+    method = match[1].decode("ascii")
+    if length and method != "POST":
+        raise Refusal("unexpected-body")
+    if length > BODY_BYTES:
+        raise Refusal("body-size")
+    expectations = grammar.values(fields, b"expect")
+    if expectations and [value.lower() for value in expectations] != [b"100-continue"]:
+        raise Refusal("expectation")
+    return RequestHead(
+        method=method,
+        target=match[2].decode("ascii"),
+        fields=fields,
+        length=length,
+        wants_continue=bool(expectations) and length != 0,
+    )
+
+
+class RequestReader:
+    """Cuts a client's bytes into events; bytes after a request's end are the next request, under the full rules."""
+
+    __slots__ = ("_body", "_buffer", "_scanned", "_taken")
+
+    def __init__(self) -> None:
+        """Begin before the first request."""
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._body: Body | None = None
+        self._taken = 0
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether nothing of a request has arrived."""
+        return self._body is None and not self._buffer
+
+    @property
+    def in_body(self) -> bool:
+        """Tell whether a head was given out whose body is not complete."""
+        return self._body is not None
+
+    def feed(self, data: bytes) -> None:
+        """Add what the client sent."""
+        self._buffer += data
+
+    def next_event(self) -> RequestHead | bytes | End | None:
+        """Return the next head, piece of body or end; None when more bytes are needed."""
+        if self._body is None:
+            return self._next_head()
+        if self._body.complete:
+            self._body = None
+            return End.MESSAGE
+        data = self._body.take(self._buffer)
+        self._taken += len(data)
+        if self._taken > BODY_BYTES:
+            raise Refusal("body-size")
+        if data:
+            return data
+        return self.next_event() if self._body.complete else None
+
+    def _next_head(self) -> RequestHead | None:
+        lines = grammar.take_head(self._buffer, self._scanned)
+        if lines is None:
+            self._scanned = len(self._buffer)
+            return None
+        self._scanned = self._taken = 0
+        head = parse_request(lines)
+        self._body = ChunkedBody() if head.chunked else LengthBody(head.length)
+        return head

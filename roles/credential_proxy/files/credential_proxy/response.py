@@ -1,0 +1,158 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers: checked, stripped, searched for the secret and framed anew, each piece as soon as it arrives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from . import grammar
+from .bodies import Body, ChunkedBody, EndlessBody, LengthBody
+from .refusals import Refusal
+from .secret import EchoScanner, Secret
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+
+# Hop-by-hop fields, and fields that would tie the client to the upstream or to the account behind the secret.
+_DROPPED: Final = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authentication-info proxy-connection te trailer transfer-encoding "
+    b"upgrade content-length set-cookie set-cookie2 alt-svc anthropic-organization-id".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """One checked answer head."""
+
+    status: int
+    reason: bytes
+    fields: grammar.Fields
+    persistent: bool
+
+
+def parse_response(lines: list[bytes]) -> ResponseHead:
+    """Check a head's syntax; HTTP/1.0 answers are read, but their connection is not used again."""
+    match = _STATUS_LINE.fullmatch(lines[0])
+    if match is None:
+        raise Refusal("upstream-answer", detail="status line")
+    fields = grammar.parse_fields(lines[1:])
+    persistent = lines[0].startswith(b"HTTP/1.1") and b"close" not in grammar.connection_options(fields)
+    return ResponseHead(int(match[1]), match[2] or b"", fields, persistent)
+
+
+class ResponseRelay:
+    """Turns the upstream's bytes into the client's bytes for one exchange.
+
+    A refusal before ``started`` can still become a proper answer; after it, only a cut connection tells the truth.
+    """
+
+    def __init__(self, *, method: str, secret: Secret, close: bool) -> None:
+        """Prepare for the answer to one request; close: tell the client that the connection ends with it."""
+        self._method = method
+        self._scanner = EchoScanner(secret)
+        self._needle = secret
+        self.close = close
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._body: Body | None = None
+        self._chunked = False
+        self._persistent = True
+        self.status = 0
+        self.complete = False
+
+    @property
+    def started(self) -> bool:
+        """Tell whether the head has been passed on."""
+        return self.status != 0
+
+    @property
+    def reusable(self) -> bool:
+        """Tell whether the upstream connection is clean for another request."""
+        return self.complete and self._persistent and not self._buffer
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes of the upstream and return what the client gets now."""
+        self._buffer += data
+        try:
+            return self._advance()
+        except Refusal as refusal:
+            raise _as_upstream_fault(refusal) from None
+
+    def end(self) -> bytes:
+        """Take the end of the upstream connection, which completes only a body without a length."""
+        self._persistent = False
+        if not isinstance(self._body, EndlessBody):
+            raise Refusal("upstream-cut")
+        self._body.complete = True
+        return self._frame(b"")
+
+    def _advance(self) -> bytes:
+        out = b""
+        while self._body is None:
+            lines = grammar.take_head(self._buffer, self._scanned)
+            if lines is None:
+                self._scanned = len(self._buffer)
+                return out
+            self._scanned = 0
+            head = parse_response(lines)
+            if head.status == 101:
+                raise Refusal("upstream-answer", detail="it switched protocols")
+            if head.status >= 200:
+                out = self._start(head, lines)
+        if not self.complete:
+            out += self._frame(self._body.take(self._buffer))
+        return out
+
+    def _start(self, head: ResponseHead, lines: list[bytes]) -> bytes:
+        """Decide the framing and return the client's head."""
+        if self._needle.reveal() in b"\r\n".join(lines):
+            raise Refusal("secret-echo")
+        if any(value.lower() != b"identity" for value in grammar.values(head.fields, b"content-encoding")):
+            raise Refusal("upstream-encoding")
+        length = grammar.body_length(head.fields)
+        framing: list[bytes]
+        if self._method == "HEAD" or head.status in (204, 304):
+            self._body = LengthBody(0)
+            framing = [b"content-length: %d" % length] if length is not None and length >= 0 else []
+        elif length is None or length == grammar.CHUNKED:
+            self._body = EndlessBody() if length is None else ChunkedBody()
+            self._chunked = True
+            framing = [b"transfer-encoding: chunked"]
+        else:
+            self._body = LengthBody(length)
+            framing = [b"content-length: %d" % length]
+        self._persistent = head.persistent
+        self.status = head.status
+        self.complete = self._body.complete
+        dropped = _DROPPED | grammar.connection_options(head.fields)
+        return b"\r\n".join(
+            [
+                b"HTTP/1.1 %d %s" % (head.status, head.reason),
+                *(name + b": " + value for name, value in head.fields if name not in dropped),
+                *framing,
+                *([b"connection: close"] if self.close else []),
+                b"\r\n",
+            ]
+        )
+
+    def _frame(self, data: bytes) -> bytes:
+        """Search a piece of body and frame what may pass."""
+        assert self._body is not None
+        data = self._scanner.feed(data)
+        if self._body.complete:
+            data += self._scanner.flush()
+            self.complete = True
+        if not self._chunked:
+            return data
+        out = b"%x\r\n%s\r\n" % (len(data), data) if data else b""
+        return out + (b"0\r\n\r\n" if self.complete else b"")
+
+
+def _as_upstream_fault(refusal: Refusal) -> Refusal:
+    """Blame the right side: the grammar's rules are written for requests."""
+    if refusal.rule.startswith("upstream-") or refusal.rule == "secret-echo":
+        return refusal
+    return Refusal("upstream-answer", detail=refusal.rule)

@@ -1,0 +1,89 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A secret that does not show itself, and the scanner that finds it in an answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .refusals import Refusal
+
+# Visible ASCII: nothing that could end a header line. Short values would turn up in answers by chance.
+_ACCEPTABLE: Final = re.compile(rb"[\x21-\x7e]{16,4096}")
+
+
+class Secret:
+    """A credential; printing, formatting and repr give ``***``, copying into a pickle is refused."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        """Take the file's content, less the line end that editors add."""
+        value = value.removesuffix(b"\n").removesuffix(b"\r")
+        if not _ACCEPTABLE.fullmatch(value):
+            raise ValueError("it must be 16 to 4096 visible ASCII characters on one line")
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """Give the value to the two places that need it: the injected header and the scanner."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Never show the value."""
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        """Never show the value."""
+        return "***"
+
+    def __reduce__(self) -> str:
+        """Never serialise the value."""
+        raise TypeError("a secret is not serialised")
+
+
+class EchoScanner:
+    """Passes bytes on, but never the last byte of the secret: a match over any split of the stream is found.
+
+    Only a tail that could be the beginning of the secret is held back; server-sent events end in a line feed, which a
+    secret cannot hold, so they pass at once.
+    """
+
+    __slots__ = ("_held", "_needle")
+
+    def __init__(self, secret: Secret) -> None:
+        """Search for the bytes as they are injected."""
+        self._needle = secret.reveal()
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what may pass now; refuse when the secret is in the stream."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if self._needle in data:
+            raise Refusal("secret-echo")
+        keep = self._possible_start(data)
+        if keep:
+            self._held = data[-keep:]
+            data = data[:-keep]
+        return data
+
+    def flush(self) -> bytes:
+        """Return the held tail at the end of the stream, where it can no longer become the secret."""
+        held, self._held = self._held, b""
+        return held
+
+    def _possible_start(self, data: bytes) -> int:
+        """Return the length of the longest tail of data that the secret starts with."""
+        needle = self._needle
+        start = max(0, len(data) - len(needle) + 1)
+        at = data.find(needle[:1], start)
+        while at >= 0:
+            if needle.startswith(data[at:]):
+                return len(data) - at
+            at = data.find(needle[:1], at + 1)
+        return 0

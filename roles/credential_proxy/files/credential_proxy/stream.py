@@ -1,0 +1,279 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One non-blocking connection, plain or TLS, inside the reactor: bytes in, bytes out, an end, never a blocked loop."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import ssl
+from typing import Final, Protocol
+
+from .limits import READ_BYTES
+from .reactor import Reactor
+
+_DEAD: Final = select.EPOLLHUP | select.EPOLLERR
+
+
+class StreamOwner(Protocol):
+    """Whoever is told what happens on a stream."""
+
+    def stream_ready(self) -> None:
+        """Say that an outgoing connection is established."""
+
+    def stream_data(self, data: bytes, /) -> None:
+        """Hand over bytes that arrived."""
+
+    def stream_end(self) -> None:
+        """Say that the other side sends no more."""
+
+    def stream_lost(self, cause: OSError, /) -> None:
+        """Say that the connection is gone; it is closed already."""
+
+    def stream_drained(self) -> None:
+        """Say that everything written has left."""
+
+
+class Stream:
+    """A connected socket, or one that is being connected.
+
+    ``dropped_on_hangup``: a client that hung up wants no answer, so its stream is lost at once, even unread.
+    """
+
+    def __init__(
+        self, reactor: Reactor, sock: socket.socket, owner: StreamOwner, *, dropped_on_hangup: bool = False
+    ) -> None:
+        """Take over a connected, non-blocking socket; nothing is read before ``resume``."""
+        self.owner = owner
+        self.peer = ""
+        self._reactor = reactor
+        self._socket = sock
+        self._dropped_on_hangup = dropped_on_hangup
+        self._out = bytearray()
+        self._reading = False
+        self._ended = False
+        self._connecting = False
+        self._handshaking = False
+        self._tls_wants_write = False
+        self._tls: tuple[ssl.SSLContext, str] | None = None
+        self._silent = False
+        self._mask = 0
+        self._watched = False
+        self.closed = False
+
+    @classmethod
+    def connect(
+        cls, reactor: Reactor, address: tuple[str, int], owner: StreamOwner, context: ssl.SSLContext, name: str
+    ) -> Stream:
+        """Begin to connect and to shake hands with the server that has this name in its certificate."""
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        raw = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        error = raw.connect_ex(address)
+        if error and error != errno.EINPROGRESS:
+            raw.close()
+            raise OSError(error, os.strerror(error))
+        stream = cls(reactor, raw, owner)
+        stream.peer = address[0]
+        stream._connecting = True
+        stream._tls = (context, name)
+        stream._watch()
+        return stream
+
+    @property
+    def buffered(self) -> int:
+        """Tell how many written bytes have not left yet."""
+        return len(self._out)
+
+    def resume(self) -> None:
+        """Read again; TLS may hold bytes of which epoll knows nothing, so it is asked in the next round."""
+        if self._reading or self.closed:
+            return
+        self._reading = True
+        self._watch()
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            self._reactor.call_soon(self._read)
+
+    def pause(self) -> None:
+        """Read no more; the peer is slowed down by its full buffers."""
+        self._reading = False
+        self._watch()
+
+    def write(self, data: bytes) -> None:
+        """Send now what fits and the rest as soon as it does."""
+        if self.closed or not data:
+            return
+        self._out += data
+        self._flush()
+
+    def end_output(self) -> None:
+        """Tell the peer that nothing more comes, and keep listening."""
+        if self.closed:
+            return
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._lose(error)
+
+    def close(self) -> None:
+        """Close at once; unsent bytes are dropped and the owner hears no more."""
+        self._silent = True
+        self._close()
+
+    def _close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        if self._watched:
+            self._reactor.unregister(self._socket.fileno())
+            self._watched = False
+        self._out.clear()
+        self._reactor.close_later(self._socket.close)
+
+    def is_quiet(self) -> bool:
+        """Tell whether an idle connection may be used again: open, with nothing unexpected to read."""
+        try:
+            self._socket.recv(1)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return not self.closed
+        except OSError:
+            return False
+        return False
+
+    def _watch(self) -> None:
+        """Ask epoll for what matters now; after the end was seen, asking for input would spin."""
+        if self.closed:
+            return
+        mask = 0
+        if self._connecting:
+            mask = select.EPOLLOUT
+        elif self._handshaking:
+            mask = select.EPOLLOUT if self._tls_wants_write else select.EPOLLIN
+        else:
+            if self._reading and not self._ended:
+                mask |= select.EPOLLIN
+            if self._out or self._tls_wants_write:
+                mask |= select.EPOLLOUT
+        if not self._watched:
+            self._reactor.register(self._socket.fileno(), mask, self._on_events)
+            self._watched = True
+        elif mask != self._mask:
+            self._reactor.modify(self._socket.fileno(), mask)
+        self._mask = mask
+
+    def _on_events(self, events: int) -> None:
+        if self._connecting:
+            self._connected()
+            return
+        if self._handshaking:
+            self._shake_hands()
+            return
+        if events & (select.EPOLLOUT | _DEAD):
+            if self._out:
+                self._flush()
+            elif self._tls_wants_write:
+                self._tls_wants_write = False
+                self._read()
+        if self.closed:
+            return
+        if self._reading and not self._ended and events & (select.EPOLLIN | _DEAD):
+            self._read()
+        if events & _DEAD and not self.closed and (self._ended or not self._reading):
+            self._hung_up()
+
+    def _hung_up(self) -> None:
+        """Deal with a hang-up on a stream that is not being read: epoll reports it for ever, so stop asking."""
+        if self._dropped_on_hangup or self._ended:
+            self._lose(ConnectionResetError("the peer hung up"))
+        else:
+            self._reactor.unregister(self._socket.fileno())
+            self._watched = False
+
+    def _connected(self) -> None:
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._lose(OSError(error, os.strerror(error)))
+            return
+        assert self._tls is not None
+        context, name = self._tls
+        self._reactor.unregister(self._socket.fileno())
+        self._watched = self._connecting = False
+        try:
+            self._socket = context.wrap_socket(
+                self._socket, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            )
+        except OSError as lost:
+            self._lose(lost)
+            return
+        self._handshaking = True
+        self._shake_hands()
+
+    def _shake_hands(self) -> None:
+        assert isinstance(self._socket, ssl.SSLSocket)
+        try:
+            self._socket.do_handshake()
+        except ssl.SSLWantReadError:
+            self._tls_wants_write = False
+        except ssl.SSLWantWriteError:
+            self._tls_wants_write = True
+        except OSError as error:
+            self._lose(error)
+            return
+        else:
+            self._handshaking = self._tls_wants_write = False
+        self._watch()
+        if not self._handshaking:
+            self.owner.stream_ready()
+
+    def _read(self) -> None:
+        """Read what is there, for TLS until its own buffer is empty."""
+        if self.closed or not self._reading or self._ended:
+            return
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return
+        except ssl.SSLWantWriteError:
+            self._tls_wants_write = True
+            self._watch()
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if not data:
+            self._ended = True
+            self._watch()
+            self.owner.stream_end()
+            return
+        self.owner.stream_data(data)
+        if not self.closed and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            self._reactor.call_soon(self._read)
+
+    def _flush(self) -> None:
+        try:
+            with memoryview(self._out) as view, view[:READ_BYTES] as piece:
+                sent = self._socket.send(piece)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            sent = 0
+        except OSError as error:
+            self._lose(error)
+            return
+        del self._out[:sent]
+        self._watch()
+        if self._out:
+            return
+        self._tls_wants_write = False
+        self.owner.stream_drained()
+
+    def _lose(self, cause: OSError) -> None:
+        """Close now, tell later: the owner may be in the middle of a write."""
+        if not self.closed:
+            self._close()
+            self._reactor.call_soon(lambda: self._report(cause))
+
+    def _report(self, cause: OSError) -> None:
+        if not self._silent:
+            self.owner.stream_lost(cause)
