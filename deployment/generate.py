@@ -35,7 +35,7 @@ def role_variables(role: str) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     for source in sources:
         raw |= yaml.safe_load(source.read_text(encoding="utf-8")) or {}
-    environment = NativeEnvironment()  # noqa: S701  nothing here is HTML
+    environment = NativeEnvironment()
 
     def resolve(value: Any) -> Any:
         if isinstance(value, dict):
@@ -67,8 +67,14 @@ def seccomp_profile() -> str:
     return str(seccomp.profile_text(profile))
 
 
+def apparmor_profile() -> str:
+    apparmor = collection_util("plugin_utils", "_apparmor")
+    return str(apparmor.render_profile(role_variables("apparmor")["__apparmor_policy"]))
+
+
 ARTEFACTS: dict[str, Callable[[], str]] = {
     "deployment/seccomp/workspace-seccomp.json": seccomp_profile,
+    "deployment/apparmor/workspace-container": apparmor_profile,
 }
 
 

@@ -51,14 +51,18 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _seccomp
 
 
-def seccomp_profile(policy: _seccomp.Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()) -> str:
+def seccomp_profile(
+    policy: _seccomp.Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()
+) -> str:
     try:
         return _seccomp.profile_text(_seccomp.render_profile(policy, extra_allowed, extra_denied))
     except _seccomp.PolicyError as error:
         raise AnsibleFilterError(f"cannot render the seccomp profile: {error}") from error
 
 
-def seccomp_problems(policy: _seccomp.Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()) -> list[str]:
+def seccomp_problems(
+    policy: _seccomp.Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()
+) -> list[str]:
     return _seccomp.policy_problems(policy) + _seccomp.wish_problems(policy, extra_allowed, extra_denied)
 
 

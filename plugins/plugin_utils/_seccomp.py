@@ -99,7 +99,12 @@ def _comparisons(args: Sequence[Mapping[str, Any]]) -> Iterable[list[dict[str, A
         numbers = values.values() if isinstance(values, Mapping) else values
         alternatives.append(
             [
-                {"index": arg["index"], "value": arg.get("mask", INT_MASK), "valueTwo": number, "op": "SCMP_CMP_MASKED_EQ"}
+                {
+                    "index": arg["index"],
+                    "value": arg.get("mask", INT_MASK),
+                    "valueTwo": number,
+                    "op": "SCMP_CMP_MASKED_EQ",
+                }
                 for number in numbers
             ]
         )
@@ -119,7 +124,9 @@ def _filter_rules(group: Mapping[str, Any], removed: set[str]) -> Iterable[Rule]
             yield rule
 
 
-def render_profile(policy: Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()) -> dict[str, Any]:
+def render_profile(
+    policy: Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()
+) -> dict[str, Any]:
     """The profile as JSON-ready data, in an order that depends on the policy alone."""
     problems = policy_problems(policy) + wish_problems(policy, extra_allowed, extra_denied)
     if problems:
@@ -132,7 +139,9 @@ def render_profile(policy: Policy, extra_allowed: Sequence[str] = (), extra_deni
     for group in policy["allow"]:
         names = sorted(set(group["calls"]) - removed)
         if names:
-            rules.append({"comment": f"{group['category']}: {group['reason']}", "names": names, "action": "SCMP_ACT_ALLOW"})
+            rules.append(
+                {"comment": f"{group['category']}: {group['reason']}", "names": names, "action": "SCMP_ACT_ALLOW"}
+            )
     if opened:
         rules.append({"comment": "seccomp_extra_allowed", "names": sorted(opened), "action": "SCMP_ACT_ALLOW"})
     for group in policy["filters"]:

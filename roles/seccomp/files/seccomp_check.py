@@ -21,6 +21,7 @@ import platform
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 NATIVE = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
@@ -39,7 +40,12 @@ class ProfileError(Exception):
 
 
 class _ArgCmp(ctypes.Structure):
-    _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("datum_a", ctypes.c_uint64), ("datum_b", ctypes.c_uint64))
+    _fields_ = (
+        ("arg", ctypes.c_uint),
+        ("op", ctypes.c_int),
+        ("datum_a", ctypes.c_uint64),
+        ("datum_b", ctypes.c_uint64),
+    )
 
 
 class Act(NamedTuple):
@@ -100,8 +106,7 @@ def _library() -> Any:
 
 def read_profile(path: str) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            profile = json.load(stream)
+        profile = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ProfileError(str(error)) from error
     if not isinstance(profile, dict) or set(profile) - TOP_KEYS or not {"defaultAction", "syscalls"} <= set(profile):
@@ -176,7 +181,7 @@ def in_child(work: Callable[[], Any]) -> Any:
     return answer["result"]
 
 
-def _call(library: Any, libc: Any, number: int, args: tuple[int, ...]) -> str:
+def _call(libc: Any, number: int, args: tuple[int, ...]) -> str:
     ctypes.set_errno(0)
     if libc.syscall(ctypes.c_long(number), *[ctypes.c_long(arg) for arg in args]) == -1:
         return errno.errorcode.get(ctypes.get_errno(), str(ctypes.get_errno()))
@@ -190,17 +195,17 @@ def try_acts(library: Any, profile: dict[str, Any] | None) -> dict[str, Any]:
     answers = {}
     for act in ACTS:
         number = library.seccomp_syscall_resolve_name(act.call.encode())
-        answers[act.name] = _call(library, libc, number, act.args) if number >= 0 else "unknown"
+        answers[act.name] = _call(libc, number, act.args) if number >= 0 else "unknown"
     child = os.fork()
     if child == 0:
-        os.execv("/bin/true", ["true"])
+        os.execv("/bin/true", ["true"])  # noqa: S606  no shell is wanted
     return {"answers": answers, "program_runs": os.waitpid(child, 0)[1] == 0, "unknown_calls": unknown}
 
 
 def _foreign_abi(library: Any, profile: dict[str, Any]) -> Any:
     libc = ctypes.CDLL(None, use_errno=True)
     getpid = library.seccomp_syscall_resolve_name(b"getpid")
-    return in_child(lambda: [load(library, profile), _call(library, libc, X32_BIT | getpid, ())])
+    return in_child(lambda: [load(library, profile), _call(libc, X32_BIT | getpid, ())])
 
 
 def probe(library: Any, profile: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _seccomp
+from generate import role_variables
 from hypothesis import given
 from hypothesis import strategies as st
-
-from generate import role_variables
 
 POLICY = role_variables("seccomp")["__seccomp_policy"]
 GUIDE_DENY_LIST = [
@@ -71,7 +70,9 @@ def test_the_guides_deny_list_is_refused_and_sealed(profile: dict[str, Any], cal
         _seccomp.render_profile(POLICY, extra_allowed=[call])
 
 
-@given(st.lists(st.sampled_from(OPENABLE + PLAIN), unique=True), st.lists(st.sampled_from(PLAIN + FILTERED), unique=True))
+@given(
+    st.lists(st.sampled_from(OPENABLE + PLAIN), unique=True), st.lists(st.sampled_from(PLAIN + FILTERED), unique=True)
+)
 def test_no_wish_opens_a_sealed_call(allowed: list[str], denied: list[str]) -> None:
     denied = [call for call in denied if call not in allowed]
     profile = _seccomp.render_profile(POLICY, allowed, denied)
@@ -152,7 +153,9 @@ BIT_32 = 1 << 32
         ("a_call_of_tomorrow", (), errno.EPERM),
     ],
 )
-def test_what_arguments_are_answered(profile: dict[str, Any], call: str, args: tuple[int, ...], answer: str | int) -> None:
+def test_what_arguments_are_answered(
+    profile: dict[str, Any], call: str, args: tuple[int, ...], answer: str | int
+) -> None:
     assert decide(profile, call, *args) == answer
 
 
