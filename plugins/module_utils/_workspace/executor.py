@@ -1,0 +1,147 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""Carries out a plan against Docker and the proxy, and takes back what is new when it fails half-way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import names
+from .driver import Driver
+from .errors import WorkspaceError
+from .field import create_payload, update_payload
+from .options import FIELDS
+from .plan import Act, Action, Plan
+from .proxy_control import ProxyControl
+from .specification import Request, Specification
+
+_POLL_SECONDS = 0.1
+# A main process that dies at once usually does so within this time.
+_SETTLE_SECONDS = 0.3
+
+
+def specification_hash(specification: Specification) -> str:
+    """A name for everything that was asked for, kept as a label."""
+    payload = create_payload(FIELDS, specification)
+    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+class Executor:
+    """One run. After apply() either commit() or undo() is called."""
+
+    def __init__(self, driver: Driver, proxy: ProxyControl | None, request: Request, *, start_timeout: float) -> None:
+        self._driver = driver
+        self._proxy = proxy
+        self._request = request
+        self._start_timeout = start_timeout
+        self._undo: list[Callable[[], None]] = []
+        self._set_aside: str | None = None
+
+    def apply(self, plan: Plan, specification: Specification | None = None) -> None:
+        """Does every action in order."""
+        for action in plan.actions:
+            self._do(action, specification)
+
+    def commit(self) -> None:
+        """Keeps what was done; a container that was replaced goes now."""
+        self._undo.clear()
+        if self._set_aside is not None:
+            self._driver.remove(self._set_aside)
+            self._set_aside = None
+
+    def undo(self) -> list[str]:
+        """Removes what this run made, the last thing first; returns what could not be removed."""
+        failures = []
+        while self._undo:
+            try:
+                self._undo.pop()()
+            except WorkspaceError as error:
+                failures.append(str(error))
+        return failures
+
+    def _do(self, action: Action, specification: Specification | None) -> None:
+        driver, name = self._driver, action.target
+        simple: dict[Act, Callable[[], None]] = {
+            Act.OPEN_PROXY: lambda: self._open_proxy(name),
+            Act.CLOSE_PROXY: lambda: self._close_proxy(name),
+            Act.CREATE_VOLUME: lambda: self._create_volume(name),
+            Act.REMOVE_VOLUME: lambda: driver.remove_volume(name),
+            Act.REMOVE_CONTAINER: lambda: driver.remove(name),
+            Act.SET_ASIDE: lambda: self._replace(name),
+            Act.STOP: lambda: self._stop(name),
+            Act.UNPAUSE: lambda: driver.unpause(name),
+            Act.START: lambda: self._start(name),
+        }
+        if action.act in simple:
+            simple[action.act]()
+        elif specification is not None:
+            self._build(action, specification)
+
+    def _open_proxy(self, name: str) -> None:
+        if self._proxy is not None:
+            self._proxy.open(name)
+            self._undo.append(lambda: self._close_proxy(name))
+
+    def _close_proxy(self, name: str) -> None:
+        if self._proxy is not None:
+            self._proxy.close(name)
+
+    def _create_volume(self, name: str) -> None:
+        volume = next(entry for entry in self._request.volumes if entry.name == name)
+        self._driver.create_volume(name, volume.driver_options, names.labels(self._request.conversation_id))
+        self._undo.append(lambda: self._driver.remove_volume(name))
+
+    def _build(self, action: Action, specification: Specification) -> None:
+        name = action.target
+        if action.act is Act.UPDATE_CONTAINER:
+            self._driver.update(name, update_payload(FIELDS, specification))
+            return
+        payload: dict[str, Any] = create_payload(FIELDS, specification)
+        payload["Labels"] = {**payload["Labels"], names.SPECIFICATION: specification_hash(specification)}
+        self._driver.create(name, payload)
+        self._undo.append(lambda: self._driver.remove(name))
+
+    def _replace(self, name: str) -> None:
+        # A dot cannot occur in a conversation's name, so this name is nobody else's; one may be left of a broken run.
+        aside = f"{name}.replaced"
+        self._driver.remove(aside)
+        self._driver.rename(name, aside)
+        self._set_aside = aside
+        self._undo.append(lambda: self._driver.rename(aside, name))
+
+    def _stop(self, name: str) -> None:
+        self._driver.stop(name, self._request.stop_timeout)
+        self._undo.append(lambda: self._driver.start(name))
+
+    def _start(self, name: str) -> None:
+        self._undo.append(lambda: self._driver.stop(name, self._request.stop_timeout))
+        self._driver.start(name)
+        self._wait(name)
+
+    def _wait(self, name: str) -> None:
+        """Until the main process runs, and is healthy if the image says how to tell."""
+        begun = time.monotonic()
+        while True:
+            container = self._driver.container(name)
+            state: dict[str, Any] = container["State"] if container else {"Status": "removed"}
+            if state["Status"] not in {"created", "running"}:
+                raise WorkspaceError(
+                    f"cannot start container {name}: its main process ended with status "
+                    f"{state.get('ExitCode', 'unknown')}; its last words: {self._driver.log(name) or '(none)'}"
+                )
+            health = (state.get("Health") or {}).get("Status", "healthy")
+            passed = time.monotonic() - begun
+            if state["Status"] == "running" and health == "healthy" and passed > _SETTLE_SECONDS:
+                return
+            if passed > self._start_timeout:
+                raise WorkspaceError(
+                    f"cannot start container {name}: after {self._start_timeout} s it is {state['Status']} and "
+                    f"{health}; raise start_timeout, or see 'docker logs {name}'"
+                )
+            time.sleep(_POLL_SECONDS)

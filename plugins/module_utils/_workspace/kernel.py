@@ -1,0 +1,165 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""Reads the kernel's account of a container: /proc, /sys/fs/cgroup, quotas. Reads only; layers.py judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from . import quota
+from .errors import WorkspaceError
+from .facts import Facts, Mount, Process, Quota, SecretSearch
+
+NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+CGROUP_FILES = ("cpu.max", "memory.max", "memory.swap.max", "pids.max")
+PROC = Path("/proc")
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+def read_facts(pid: int, mountpoints: Mapping[str, str], secrets: SecretSearch | None = None) -> Facts:
+    """All facts of the container whose first process is `pid`; mountpoints are host paths by target."""
+    process = PROC / str(pid)
+    try:
+        group = cgroup_directory(pid)
+        mounts = parse_mountinfo((process / "mountinfo").read_text())
+        return Facts(
+            processes=tuple(read_processes(container_pids(pid))),
+            namespaces=_namespaces(process),
+            host_namespaces=_namespaces(PROC / "1"),
+            uid_map=parse_id_map((process / "uid_map").read_text()),
+            cgroup=None if group is None else _cgroup(group),
+            swap_in_kernel=len((PROC / "swaps").read_text().splitlines()) > 1,
+            mounts=mounts,
+            interfaces=parse_interfaces((process / "net/dev").read_text()),
+            routes=len((process / "net/route").read_text().splitlines()[1:]),
+            quotas=_quotas(mountpoints),
+            owners={target: (process / f"root{target}").stat().st_uid for target in mountpoints},
+            secrets=secrets,
+        )
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise WorkspaceError(
+            f"cannot read the kernel's account of process {pid}: {error}; the container may have stopped meanwhile"
+        ) from error
+    except PermissionError as error:
+        raise WorkspaceError(
+            f"cannot read the kernel's account of process {pid}: {error}; run the task as root on the Docker host"
+        ) from error
+
+
+def cgroup_directory(pid: int) -> Path | None:
+    """The container's cgroup v2 directory; None on a host that still has version 1."""
+    lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
+    unified = [line[3:] for line in lines if line.startswith("0::")]
+    if not unified or not (CGROUP_ROOT / "cgroup.controllers").exists():
+        return None
+    return CGROUP_ROOT / unified[0].lstrip("/")
+
+
+def container_pids(pid: int) -> list[int]:
+    """Every process of the container, its first one included."""
+    group = cgroup_directory(pid)
+    if group is None:
+        return [pid]
+    found = {pid}
+    for members in [group / "cgroup.procs", *group.glob("**/cgroup.procs")]:
+        found.update(int(line) for line in members.read_text().split())
+    return sorted(found)
+
+
+def read_processes(pids: Iterable[int]) -> Iterable[Process]:
+    """What the kernel says of each process; one that ends while it is looked at is left out."""
+    for pid in pids:
+        directory = PROC / str(pid)
+        try:
+            status = parse_status((directory / "status").read_text())
+            if status.get("State", "").startswith("Z"):
+                continue
+            yield Process(
+                pid=pid,
+                status=status,
+                apparmor=read_apparmor(directory),
+                environment=parse_environment((directory / "environ").read_bytes()),
+            )
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def read_apparmor(process: Path) -> str:
+    """The confinement of a process; empty where the kernel has no AppArmor."""
+    for name in ("attr/apparmor/current", "attr/current"):
+        try:
+            return (process / name).read_text().strip("\n\0 ")
+        except OSError:
+            continue
+    return ""
+
+
+def parse_status(text: str) -> dict[str, str]:
+    """/proc/PID/status as an object."""
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def parse_environment(content: bytes) -> dict[str, str]:
+    """/proc/PID/environ as an object."""
+    entries = content.decode(errors="replace").split("\0")
+    return dict(entry.partition("=")[::2] for entry in entries if "=" in entry)
+
+
+def parse_id_map(text: str) -> tuple[tuple[int, int, int], ...]:
+    """Rows of a uid_map: first id inside, first id on the host, how many."""
+    rows = [tuple(int(part) for part in line.split()) for line in text.splitlines()]
+    return tuple((row[0], row[1], row[2]) for row in rows)
+
+
+def parse_interfaces(text: str) -> tuple[str, ...]:
+    """Names in /proc/PID/net/dev."""
+    return tuple(sorted(line.partition(":")[0].strip() for line in text.splitlines() if ":" in line))
+
+
+def parse_mountinfo(text: str) -> tuple[Mount, ...]:
+    """The mounts a process sees; of several on one target the last one counts, as for the process."""
+    result: dict[str, Mount] = {}
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        left, right = before.split(" "), after.split(" ")
+        target = _unescape(left[4])
+        result[target] = Mount(
+            target=target,
+            root=_unescape(left[3]),
+            kind=right[0],
+            source=_unescape(right[1]),
+            options=frozenset(left[5].split(",")),
+            super_options=dict(entry.partition("=")[::2] for entry in right[2].split(",")),
+        )
+    return tuple(result.values())
+
+
+def loaded_apparmor_profiles(path: Path = Path("/sys/kernel/security/apparmor/profiles")) -> dict[str, str] | None:
+    """Loaded profiles and their modes; None where the kernel has no AppArmor."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    return {name: mode.rstrip(")") for name, _, mode in (line.rpartition(" (") for line in lines)}
+
+
+def _namespaces(process: Path) -> dict[str, str]:
+    return {name: str((process / "ns" / name).readlink()) for name in NAMESPACES}
+
+
+def _cgroup(group: Path) -> dict[str, str]:
+    return {name: (group / name).read_text().strip() for name in CGROUP_FILES if (group / name).exists()}
+
+
+def _quotas(mountpoints: Mapping[str, str]) -> dict[str, Quota]:
+    own = parse_mountinfo((PROC / "self/mountinfo").read_text())
+    return {target: quota.read(Path(path), own) for target, path in mountpoints.items()}
+
+
+def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return text.encode().decode("unicode_escape")

@@ -1,0 +1,48 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""The names under which a conversation is known on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MANAGED = "io.bulkhead.workspace.managed"
+CONVERSATION = "io.bulkhead.workspace.conversation"
+SPECIFICATION = "io.bulkhead.workspace.spec"
+PROBE = "io.bulkhead.workspace.probe"
+
+WORKSPACE = "/workspace"
+VENV = "/opt/venv"
+PROXY_MOUNT = "/run/proxy"
+FORWARDER_URL = "http://127.0.0.1:9080"
+
+PROXY_CONTROL_SOCKET = "/run/credential_proxy/control.sock"
+PROXY_DIRECTORY = "/var/lib/credential_proxy/conversations"
+
+
+def container(conversation_id: str) -> str:
+    """Name of the container of a conversation."""
+    return f"ws-{conversation_id}"
+
+
+def workspace_volume(conversation_id: str) -> str:
+    """Name of the volume mounted at /workspace."""
+    return f"ws-{conversation_id}-workspace"
+
+
+def venv_volume(conversation_id: str) -> str:
+    """Name of the volume mounted at /opt/venv."""
+    return f"ws-{conversation_id}-venv"
+
+
+def labels(conversation_id: str) -> dict[str, str]:
+    """The labels that mark an object as ours and of this conversation."""
+    return {MANAGED: "true", CONVERSATION: conversation_id}
+
+
+def is_ours(found: Mapping[str, Any] | None, conversation_id: str) -> bool:
+    """Whether labels mark an object of this conversation; nothing else is ever touched."""
+    return labels(conversation_id).items() <= dict(found or {}).items()

@@ -1,0 +1,86 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""Reads XFS project quotas from the kernel: the directory's project (ioctl), then the project's limit (quotactl).
+
+There is no program in between: xfs_quota may be missing, and its output is made for people.
+References: FS_IOC_FSGETXATTR in linux/fs.h, struct fs_disk_quota in linux/dqblk_xfs.h, quotactl(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from .facts import Mount, Quota
+
+_FS_IOC_FSGETXATTR = 0x801C581F
+_FSXATTR = struct.Struct("=IIIII8x")
+_PROJECT_INHERIT = 0x200
+
+_Q_XGETQUOTA = 0x5803
+_PROJECT_QUOTA = 2
+# Up to the block count: version, flags, fieldmask, id, 4 limits, 2 counts; the rest is timers and real-time limits.
+_DISK_QUOTA = struct.Struct("=bbHIQQQQQQ")
+_DISK_QUOTA_SIZE = 112
+_BASIC_BLOCK = 512
+
+
+def read(path: Path, mounts: Iterable[Mount]) -> Quota:
+    """The project quota that binds a directory, or why none does."""
+    mount = containing(path, mounts)
+    if mount.kind != "xfs":
+        return _none(f"{path} is on {mount.kind}, which has no project quota that Docker could use")
+    if not {"prjquota", "pquota"} & mount.super_options.keys():
+        return _none(f"the XFS of {path} is mounted without project quota enforcement")
+    project, inherits = project_of(path)
+    if project == 0 or not inherits:
+        return _none(f"{path} belongs to no project whose files inherit it")
+    found = limits(mount.source, project)
+    if found is None:
+        return Quota(project=project, limit=None, used=0, reason=f"project {project} has no quota record")
+    limit, used = found
+    return Quota(
+        project=project,
+        limit=limit or None,
+        used=used,
+        reason="" if limit else f"project {project} has no hard limit",
+    )
+
+
+def containing(path: Path, mounts: Iterable[Mount]) -> Mount:
+    """The mount that a path is on."""
+    real = Path(os.path.realpath(path))
+    inside = [mount for mount in mounts if real == Path(mount.target) or Path(mount.target) in real.parents]
+    return max(inside, key=lambda mount: len(mount.target))
+
+
+def project_of(path: Path) -> tuple[int, bool]:
+    """A directory's project, and whether new files inherit it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        answer = fcntl.ioctl(descriptor, _FS_IOC_FSGETXATTR, bytes(_FSXATTR.size))
+    finally:
+        os.close(descriptor)
+    flags, _extent, _extents, project, _copy = _FSXATTR.unpack(answer)
+    return project, bool(flags & _PROJECT_INHERIT)
+
+
+def limits(device: str, project: int) -> tuple[int, int] | None:
+    """Hard limit and use of a project in bytes; None when the kernel has no record of it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(_DISK_QUOTA_SIZE)
+    command = (_Q_XGETQUOTA << 8) | _PROJECT_QUOTA
+    if libc.quotactl(ctypes.c_int(command), device.encode(), ctypes.c_int(project), buffer) != 0:
+        return None
+    fields = _DISK_QUOTA.unpack_from(buffer)
+    return fields[4] * _BASIC_BLOCK, fields[8] * _BASIC_BLOCK
+
+
+def _none(reason: str) -> Quota:
+    return Quota(project=0, limit=None, used=0, reason=reason)
