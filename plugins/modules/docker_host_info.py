@@ -60,6 +60,10 @@ installed:
   description: Whether C(dockerd) and C(docker.service) exist.
   returned: success
   type: bool
+python_library:
+  description: Whether the Python that ran this module can import the library C(docker).
+  returned: success
+  type: bool
 active:
   description: Whether C(docker.service) is active.
   returned: success
@@ -98,6 +102,10 @@ running:
       sample: 0 100000 65536
 data_root:
   description: The data root without the sub-directory that C(userns-remap) adds.
+  returned: success
+  type: str
+resolved_root:
+  description: RV(data_root) with its symbolic links followed.
   returned: success
   type: str
 current_root:
@@ -155,6 +163,7 @@ filesystem:
 
 import os
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +206,7 @@ def ask_server(engine: Engine) -> tuple[dict[str, Any], list[dict[str, Any]], st
 
 def _uid_map(pid: int) -> str:
     try:
-        return "\n".join(
-            " ".join(line.split()) for line in Path(f"/proc/{pid}/uid_map").read_text().splitlines()
-        )
+        return "\n".join(" ".join(line.split()) for line in Path(f"/proc/{pid}/uid_map").read_text().splitlines())
     except OSError:
         return ""
 
@@ -249,6 +256,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         installed=state.exists and bool(module.get_bin_path("dockerd", opt_dirs=["/usr/sbin"])),
+        python_library=find_spec("docker") is not None,
         active=state.active,
         config=config,
         config_error=config_error,
@@ -256,6 +264,7 @@ def main() -> None:
         server_error=server_error,
         running=running,
         data_root=str(data_root),
+        resolved_root=str(data_root.resolve()),
         current_root=str(current_root),
         current_root_owner=owner_of(current_root),
         empty=is_empty(data_root),

@@ -90,9 +90,7 @@ def range_problems(wanted: Range) -> list[str]:
     if wanted.count < MIN_COUNT:
         problems.append(f"cannot use {wanted}: images need {MIN_COUNT} ids at least; raise count")
     if wanted.start < MIN_START or wanted.start + wanted.count - 1 > MAX_ID:
-        problems.append(
-            f"cannot use {wanted}: subordinate ids lie between {MIN_START} and {MAX_ID}; move start"
-        )
+        problems.append(f"cannot use {wanted}: subordinate ids lie between {MIN_START} and {MAX_ID}; move start")
     return problems
 
 
@@ -148,8 +146,7 @@ def main() -> None:
         for path in changed:
             write(module, path, new[path])
     diff: list[dict[str, Any]] = [
-        {"before": old[path], "after": new[path], "before_header": path, "after_header": path}
-        for path in changed
+        {"before": old[path], "after": new[path], "before_header": path, "after_header": path} for path in changed
     ]
     module.exit_json(changed=bool(changed), diff=diff)
 

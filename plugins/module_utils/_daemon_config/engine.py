@@ -37,9 +37,7 @@ class Engine:
             response = connection.getresponse()
             body = response.read()
             if response.status != http.client.OK:
-                raise NoAnswerError(
-                    f"GET {url} was answered with {response.status}: {body.decode(errors='replace')}"
-                )
+                raise NoAnswerError(f"GET {url} was answered with {response.status}: {body.decode(errors='replace')}")
             return json.loads(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NoAnswerError(f"GET {url} over {self._path}: {error}") from error
