@@ -212,7 +212,7 @@ class DaemonConfigModule:
             "restart_pending": due and not act,
         }
         if changes:
-            self._validate(render(new))
+            self._validate(new)
         if act and due:
             self._refuse_running()
         if self.module.check_mode:
@@ -251,7 +251,7 @@ class DaemonConfigModule:
     def _back_up(self, text: str | None) -> str | None:
         return None if text is None else str(self.module.backup_local(self.config.path))
 
-    def _validate(self, text: str) -> None:
+    def _validate(self, document: dict[str, Any]) -> None:
         """Ask dockerd, where it can be asked (23 and later) and is installed."""
         dockerd = self.module.get_bin_path("dockerd", opt_dirs=["/usr/sbin"])
         if not dockerd:
@@ -259,8 +259,10 @@ class DaemonConfigModule:
         _rc, usage, _err = self.module.run_command([dockerd, "--help"])
         if "--validate" not in usage:
             return
+        # Even to validate, dockerd makes the user of userns-remap and its subordinate ids; a check must not.
+        harmless = {key: value for key, value in document.items() if key != "userns-remap"}
         with tempfile.NamedTemporaryFile("w", dir=self.module.tmpdir, suffix=".json") as stream:
-            stream.write(text)
+            stream.write(render(harmless))
             stream.flush()
             rc, out, err = self.module.run_command([dockerd, "--validate", "--config-file", stream.name])
             if rc != 0:
