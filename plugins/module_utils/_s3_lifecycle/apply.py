@@ -1,0 +1,130 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From options to result: read, plan, write, read back. Knows neither Ansible nor boto3.
+
+Note that this module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from . import plan as planning
+from . import validate
+from .errors import LifecycleError
+from .plan import Plan, Present
+from .rules import Rule, from_options
+
+LONGEST_PAUSE = 5.0
+
+
+class Store(Protocol):
+    """The bucket, as far as this file needs it; bucket.Bucket is the real one."""
+
+    @property
+    def is_ceph(self) -> bool: ...
+
+    def present(self) -> Present: ...
+
+    def enable_versioning(self) -> None: ...
+
+    def write_rules(self, rules: Sequence[Mapping[str, Any]], minimum_size: str | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened, or would happen in check mode."""
+
+    plan: Plan
+    warnings: list[str] = field(default_factory=list)
+
+
+def checked_rules(options: Sequence[Mapping[str, Any]], bucket: str) -> list[Rule]:
+    """The rules in canonical form; refused with all their problems before anything is sent."""
+    rules = [from_options(entry) for entry in options]
+    problems = validate.problems(rules)
+    if problems:
+        raise LifecycleError(f"cannot write the lifecycle of bucket {bucket}: {'; '.join(problems)}")
+    return rules
+
+
+def apply(
+    store: Store,
+    make: Callable[[Present], Plan],
+    *,
+    bucket: str,
+    check_mode: bool,
+    wait_timeout: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> Outcome:
+    plan = make(store.present())
+    _refuse_whole_set(plan, bucket)
+    warnings = _warnings(plan, store.is_ceph)
+    if plan.changed and not check_mode:
+        if plan.enable_versioning:
+            store.enable_versioning()
+        if plan.change_rules:
+            store.write_rules(plan.rules, plan.minimum_size)
+            _read_back(store, plan, bucket, wait_timeout, clock, sleep)
+    return Outcome(plan, warnings)
+
+
+def _refuse_whole_set(plan: Plan, bucket: str) -> None:
+    """Ours and the foreign rules together can exceed what a bucket holds, or take each other's objects away."""
+    problems = validate.together(list(planning.by_id(plan.rules).values()))
+    if plan.change_rules and problems:
+        raise LifecycleError(f"cannot write the lifecycle of bucket {bucket}: {'; '.join(problems)}")
+
+
+def _warnings(plan: Plan, is_ceph: bool) -> list[str]:
+    warnings = []
+    if plan.enable_versioning:
+        warnings.append(
+            "versioning is switched on: from now on an expiration only hides an object behind a delete marker, and its "
+            "bytes go when old versions end; on AWS, wait 15 minutes before the first write"
+        )
+    if is_ceph:
+        ceph = planning.ceph_warning(plan.rules)
+        warnings += [ceph] if ceph else []
+    return warnings
+
+
+def _read_back(
+    store: Store,
+    plan: Plan,
+    bucket: str,
+    wait_timeout: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    """Waits until the server shows what it was sent. What it dropped would silently widen a rule, so that is undone."""
+    wanted, old = planning.by_id(plan.rules), planning.by_id(plan.before.rules)
+    deadline = clock() + wait_timeout
+    pause, previous = 0.2, None
+    while True:
+        kept = store.present().rules
+        seen = planning.by_id(kept)
+        if seen == wanted:
+            return
+        # Neither the old set nor the new one, twice in a row: the server keeps less than it was given.
+        settled = seen != old and seen == previous
+        if settled or clock() >= deadline:
+            break
+        previous = seen
+        sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+    if seen == old:
+        raise LifecycleError(
+            f"cannot confirm the lifecycle of bucket {bucket}: the server took it, but still shows the old one after "
+            f"{wait_timeout:g} s; run again, or raise wait_timeout"
+        )
+    dropped = ", ".join(planning.lost(plan.rules, kept)) or "nothing, but it added to them"
+    store.write_rules(plan.before.rules, plan.before.minimum_size)
+    raise LifecycleError(
+        f"cannot write the lifecycle of bucket {bucket}: of the rules sent, the server did not keep {dropped}; the "
+        "former lifecycle is in place again; leave those fields out, or use a server that has them"
+    )
