@@ -28,7 +28,7 @@ def read_facts(pid: int, mountpoints: Mapping[str, str], secrets: SecretSearch |
         return Facts(
             processes=tuple(read_processes(container_pids(pid))),
             namespaces=_namespaces(process),
-            host_namespaces=_namespaces(PROC / "1"),
+            host_namespaces=_namespaces(PROC / "self"),
             uid_map=parse_id_map((process / "uid_map").read_text()),
             cgroup=None if group is None else _cgroup(group),
             swap_in_kernel=len((PROC / "swaps").read_text().splitlines()) > 1,
@@ -56,6 +56,24 @@ def cgroup_directory(pid: int) -> Path | None:
     if not unified or not (CGROUP_ROOT / "cgroup.controllers").exists():
         return None
     return CGROUP_ROOT / unified[0].lstrip("/")
+
+
+def read_counters(group: Path | None, files: Iterable[str]) -> dict[str, int]:
+    """Event counters of a cgroup, such as "pids.events max"; none on a host with cgroup version 1."""
+    found: dict[str, int] = {}
+    if group is None:
+        return found
+    for name in files:
+        for line in (group / name).read_text().splitlines():
+            key, _, value = line.partition(" ")
+            found[f"{name} {key}"] = int(value)
+    return found
+
+
+def available_memory() -> int:
+    """Bytes that the host can still give out."""
+    fields = parse_status((PROC / "meminfo").read_text())
+    return int(fields["MemAvailable"].split()[0]) * 1024
 
 
 def container_pids(pid: int) -> list[int]:
