@@ -101,6 +101,5 @@ def _status(options: argparse.Namespace) -> int:
 def _list(_options: argparse.Namespace) -> None:
     for known in lifecycle.machines():
         state = "running" if known.running else "ended"
-        print(
-            f"{known.name:<24} {state:<8} {known.facts['engine']:<4} {known.facts['release']:<9} port {known.facts['port']}"
-        )
+        facts = known.facts
+        print(f"{known.name:<24} {state:<8} {facts['engine']:<4} {facts['release']:<9} port {facts['port']}")

@@ -37,6 +37,7 @@ _PACKAGES = (
     "openssl",
     "procps",
     "python3",
+    "python3-apt",
     "python3-docker",
     "rsync",
     "socat",
