@@ -27,7 +27,7 @@ _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
 def take_head(buffer: bytearray, scanned: int) -> list[bytes] | None:
     """Remove one head from the buffer and return its lines; None while it is not complete.
 
-    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew each time.
+    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew.
     """
     start = max(0, scanned - 3)
     end = buffer.find(b"\r\n\r\n", start, HEAD_BYTES + 4)

@@ -116,10 +116,7 @@ class _ControlConnection:
         self._replied = False
         self._stream = Stream(service.reactor, sock, self, dropped_on_hangup=True)
         self._timer = service.reactor.call_later(limits.CONTROL_SECONDS, self._close)
-        if allowed:
-            self._stream.resume()
-        else:
-            self._reply(failure("cannot obey: only root may use the control socket; run this as root"))
+        self._stream.resume()
 
     def stream_ready(self) -> None:
         """An accepted stream is ready from the start."""
@@ -135,6 +132,8 @@ class _ControlConnection:
                 self._reply(failure("cannot read the order: the line is too long"))
             return
         try:
+            if not self._allowed:
+                raise ControlError("cannot obey: only root may use the control socket; run this as root")
             self._reply(self._service.obey(parse(bytes(line))))
         except ControlError as error:
             self._reply(failure(str(error)))

@@ -1,0 +1,93 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration: good ones are read, bad ones report every problem at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from credential_proxy.config import ConfigError, Route, load, load_credentials, parse
+
+ROUTE = {"name": "anthropic", "type": "anthropic", "prefix": "/", "host": "api.test", "credential": "anthropic"}
+
+
+def problems(data: Any) -> list[str]:
+    """Return the problems of a configuration."""
+    with pytest.raises(ConfigError) as caught:
+        parse(data if isinstance(data, str) else json.dumps(data))
+    return caught.value.problems
+
+
+def test_defaults() -> None:
+    config = parse(json.dumps({"routes": [ROUTE]}))
+    assert config.routes == (Route("anthropic", "anthropic", "/", "api.test", 443, "anthropic", None, None),)
+    assert config.conversations_directory == Path("/var/lib/credential_proxy/conversations")
+
+
+def test_address_override() -> None:
+    for text, pair in (("127.0.0.1:8443", ("127.0.0.1", 8443)), ("[::1]:1", ("::1", 1))):
+        config = parse(json.dumps({"routes": [{**ROUTE, "address": text, "ca_file": "/etc/ca.pem"}]}))
+        assert config.routes[0].address == pair
+
+
+def test_no_routes_is_a_deny_all() -> None:
+    assert parse('{"routes": []}').routes == ()
+
+
+def test_all_problems_at_once() -> None:
+    found = problems(
+        {
+            "audit_log": "audit.jsonl",
+            "surprise": 1,
+            "conversations_directory": "/" + "a" * 60,
+            "routes": [
+                {**ROUTE, "type": "ftp", "port": 0, "address": "api.test:443", "ca_file": "ca.pem", "colour": "red"},
+                {**ROUTE, "host": "https://api.test", "prefix": "v1"},
+                {**ROUTE, "host": "10.0.0.1", "name": "../x", "prefix": "/x/"},
+                {**ROUTE, "host": "2130706433", "name": "b", "prefix": "/x/", "credential": ""},
+                "text",
+            ],
+        }
+    )
+    text = "\n".join(found)
+    for part in (
+        *("audit_log: must be an absolute path", "unknown key 'surprise'", "conversations_directory: too long"),
+        *("routes[0].type", "routes[0].port", "routes[0].address", "routes[0].ca_file", "unknown key 'colour'"),
+        *("routes[1].host", "routes[1].prefix", "routes[2].host", "routes[2].name", "routes[3].host"),
+        *("routes[3].credential", "routes[4]: must be an object", "name 'anthropic' is used more than once"),
+        "prefix '/x/' is used more than once",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"routes": {}}', '{"routes": [], "routes": []}', '"x"', "nul"])
+def test_broken_files(text: str) -> None:
+    assert problems(text)
+
+
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "1.1.1.1:", "1.1.1.1:0", "1.1.1.1:99999", ":443", "1.1.1.1:+5", 5, "::1"]
+)
+def test_bad_addresses(address: Any) -> None:
+    assert any("address" in problem for problem in problems({"routes": [{**ROUTE, "address": address}]}))
+
+
+def test_credentials(tmp_path: Path) -> None:
+    config = parse(json.dumps({"routes": [ROUTE, {**ROUTE, "name": "b", "prefix": "/b/", "credential": "other"}]}))
+    (tmp_path / "other").write_text("short\n")
+    with pytest.raises(ConfigError) as caught:
+        load_credentials(config, tmp_path)
+    assert len(caught.value.problems) == 2
+    assert "short" not in str(caught.value)
+    for name in ("anthropic", "other"):
+        (tmp_path / name).write_text("sk-ant-0123456789\n")
+    assert load_credentials(config, tmp_path)["other"].reveal() == b"sk-ant-0123456789"
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(tmp_path / "none.json")
