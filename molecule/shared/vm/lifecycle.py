@@ -67,6 +67,7 @@ def up(name: str, *, release: str, memory_mib: int, owner: int | None, say: Say)
         "engine": choice.engine.name,
         "port": listener.getsockname()[1],
         "memory_mib": memory_mib,
+        "ssh_key": str(image.ssh_key),
     }
     (folder / "machine.json").write_text(json.dumps(facts, indent=1))
     _write_access(folder, name, facts["port"], image.ssh_key)
