@@ -83,24 +83,22 @@ def restart_or_restore(
     timeout: float,
 ) -> dict[str, Any]:
     """Restart the daemon with the file that is on disk; the daemon's /info. `good` goes back on failure."""
-    began = time.time()
-    complaint, info = _restart(service, engine, timeout)
+    cause, info = _restart(service, engine, timeout)
     if info is not None:
         pending.remove_note(config.path)
         return info
-    words = service.words_since(began)
-    new = config.read()
+    same = config.read() == good
     config.write(good)
+    second_cause, old_info = "", None
     if was_active:
-        second_complaint, old_info = _restart(service, engine, timeout)
+        second_cause, old_info = _restart(service, engine, timeout)
     else:
         service.stop()
-        second_complaint, old_info = "", {}
     pending.remove_note(config.path)
     raise DaemonConfigError(
-        f"cannot restart docker with the new {config.path}: {words} ({complaint}); "
-        + _way_back(config.path, same=new == good, was_active=was_active, answered=old_info is not None)
-        + (f" ({second_complaint})" if second_complaint else "")
+        f"cannot restart docker with the new {config.path}: {cause}; "
+        + _way_back(config.path, same=same, was_active=was_active, answered=old_info is not None)
+        + (f": {second_cause}" if second_cause else "")
     )
 
 
@@ -115,16 +113,18 @@ def _way_back(path: str, *, same: bool, was_active: bool, answered: bool) -> str
 
 
 def _restart(service: Service, engine: Engine, timeout: float) -> tuple[str, dict[str, Any] | None]:
-    complaint = service.restart()
+    """Either the cause of the failure, or an empty string and the daemon's /info."""
+    began = time.time()
+    complaint = service.restart(timeout)
     if complaint:
-        return complaint, None
+        return service.words_since(began) or complaint, None
     deadline = time.monotonic() + timeout
     while True:
         try:
             return "", engine.info()
         except NoAnswerError as silence:
             if time.monotonic() >= deadline:
-                return f"no answer within {timeout:g} s: {silence}", None
+                return f"no answer within {timeout:g} s ({silence}); {service.words_since(began)}", None
         time.sleep(_POLL)
 
 

@@ -17,13 +17,13 @@ _MAX_LINES = 5
 
 
 def last_words(lines: list[str]) -> str:
-    """The cause of death among lines: the last dying line, else the errors, else the end of the log."""
+    """The cause of death: the last dying line, else the errors, else the end of the log; empty without a log."""
     said = [_plain(line) for line in lines if line.strip()]
     dying = [line for line in said if line.startswith(_DYING)]
     if dying:
         return dying[-1]
     errors = [_plain(line) for line in lines if re.search(r"\blevel=(fatal|error)\b", line)]
-    return " | ".join((errors or said)[-_MAX_LINES:]) or "nothing in the journal of docker.service"
+    return " | ".join((errors or said)[-_MAX_LINES:])
 
 
 def _plain(line: str) -> str:

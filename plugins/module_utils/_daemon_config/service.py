@@ -16,6 +16,8 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
 
 UNIT = "docker.service"
 UNITS = (UNIT, "docker.socket")
+#: What the program timeout returns.
+_TIMED_OUT = 124
 _PROPERTIES = "LoadState,ActiveState,ExecMainStartTimestampMonotonic"
 
 #: (arguments) -> (return code, standard output, standard error); never raises for a failed command.
@@ -44,11 +46,14 @@ class Service:
         started = time.time() - time.monotonic() + since_boot if active and since_boot else 0.0
         return ServiceState(values.get("LoadState") == "loaded", active, started)
 
-    def restart(self) -> str:
+    def restart(self, timeout: float) -> str:
         """Start or restart the daemon; the empty string, or what systemctl complained of."""
         # systemd refuses the third start within a minute, whoever asked for the first two.
         self._run(["systemctl", "reset-failed", *UNITS])
-        rc, out, err = self._run(["systemctl", "restart", UNIT])
+        # Distributions let the start of docker.service take for ever.
+        rc, out, err = self._run(["timeout", f"{timeout:g}", "systemctl", "restart", UNIT])
+        if rc == _TIMED_OUT:
+            return f"systemctl restart did not end within {timeout:g} s"
         return "" if rc == 0 else (err or out).strip() or f"systemctl restart ended with {rc}"
 
     def stop(self) -> None:

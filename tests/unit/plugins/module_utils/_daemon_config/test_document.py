@@ -26,7 +26,7 @@ def test_rendering_keeps_order_and_letters() -> None:
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        ('{\n  "icc": false,\n}\n', "not JSON, line 3, column 1"),
+        ('{\n  "icc": false\n  "mtu": 1400\n}\n', "not JSON, line 3, column 3"),
         ("[]", "line 1: the file holds a list, not an object"),
         ('{"icc": true, "icc": false}', "the key 'icc' stands twice in one object"),
     ],
