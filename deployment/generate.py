@@ -13,6 +13,7 @@ import argparse
 import difflib
 import functools
 import importlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +27,8 @@ from jinja2.nativetypes import NativeEnvironment
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def role_variables(role: str) -> dict[str, Any]:
-    """The role's defaults and vars, with their references to each other resolved (plain Jinja, no Ansible filters)."""
+def role_variable(role: str, name: str) -> Any:
+    """One of the role's defaults or vars, with its references to others resolved (plain Jinja, no Ansible filters)."""
     sources = [
         *sorted((ROOT / "roles" / role / "defaults").rglob("*.yml")),
         *sorted((ROOT / "roles" / role / "vars").rglob("*.yml")),
@@ -47,7 +48,7 @@ def role_variables(role: str) -> dict[str, Any]:
             return environment.from_string(value).render({name: resolve(raw[name]) for name in names if name in raw})
         return value
 
-    return {name: resolve(value) for name, value in raw.items()}
+    return resolve(raw[name])
 
 
 def collection_util(folder: str, name: str) -> ModuleType:
@@ -60,21 +61,27 @@ def collection_util(folder: str, name: str) -> ModuleType:
 
 def seccomp_profile() -> str:
     seccomp = collection_util("plugin_utils", "_seccomp")
-    variables = role_variables("seccomp")
-    profile = seccomp.render_profile(
-        variables["__seccomp_policy"], variables["seccomp_extra_allowed"], variables["seccomp_extra_denied"]
-    )
-    return str(seccomp.profile_text(profile))
+    return str(seccomp.profile_text(seccomp.render_profile(role_variable("seccomp", "__seccomp_policy"))))
 
 
 def apparmor_profile() -> str:
     apparmor = collection_util("plugin_utils", "_apparmor")
-    return str(apparmor.render_profile(role_variables("apparmor")["__apparmor_policy"]))
+    return str(apparmor.render_profile(role_variable("apparmor", "__apparmor_policy")))
+
+
+def s3_lifecycle_policy() -> str:
+    """What PutBucketLifecycleConfiguration takes, so that the aws command line can apply it."""
+    retention = collection_util("module_utils", "_s3_lifecycle.retention")
+    rules = collection_util("module_utils", "_s3_lifecycle.rules")
+    policy = role_variable("s3_lifecycle", "__s3_lifecycle_policy")
+    wanted = [rules.to_api(rules.from_options(options)) for options in retention.retention_rules(**policy)]
+    return json.dumps({"Rules": wanted}, indent=2) + "\n"
 
 
 ARTEFACTS: dict[str, Callable[[], str]] = {
     "deployment/seccomp/workspace-seccomp.json": seccomp_profile,
     "deployment/apparmor/workspace-container": apparmor_profile,
+    "deployment/s3/lifecycle-policy.json": s3_lifecycle_policy,
 }
 
 

@@ -64,12 +64,17 @@ def apply(
     plan = make(store.present())
     _refuse_whole_set(plan, bucket)
     warnings = _warnings(plan, store.is_ceph)
-    if plan.changed and not check_mode:
-        if plan.enable_versioning:
-            store.enable_versioning()
-        if plan.change_rules:
+    if plan.enable_versioning and not check_mode:
+        # First, since on a bucket without versioning an expiration would delete for good.
+        store.enable_versioning()
+    if plan.change_rules and not check_mode:
+        try:
             store.write_rules(plan.rules, plan.minimum_size)
             _read_back(store, plan, bucket, wait_timeout, clock, sleep)
+        except LifecycleError as error:
+            if plan.enable_versioning:
+                raise LifecycleError(f"{error}; versioning was switched on before and stays on") from error
+            raise
     return Outcome(plan, warnings)
 
 

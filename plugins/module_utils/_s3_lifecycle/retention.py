@@ -8,6 +8,7 @@ Note that this module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 OLD_VERSIONS = "bulkhead-old-versions"
@@ -55,7 +56,7 @@ def retention_rules(
     return rules
 
 
-def absent_ids(rules: list[dict[str, Any]]) -> list[str]:
+def absent_ids(rules: Sequence[Mapping[str, Any]]) -> list[str]:
     """Rules of ours that the present settings leave out, and that an earlier run may have made."""
     present = {rule["id"] for rule in rules}
     return [name for name in RULE_IDS if name not in present]

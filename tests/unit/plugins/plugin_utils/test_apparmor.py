@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _apparmor
-from generate import role_variables
+from generate import role_variable
 from hypothesis import given
 from hypothesis import strategies as st
 
-POLICY: dict[str, Any] = role_variables("apparmor")["__apparmor_policy"]
+POLICY: dict[str, Any] = role_variable("apparmor", "__apparmor_policy")
 RULE = re.compile(r"^  (?P<deny>audit deny )?(?:owner )?(?P<path>/\S*) (?P<access>[a-z]+),$", re.MULTILINE)
 
 

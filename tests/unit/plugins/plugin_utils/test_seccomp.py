@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _seccomp
-from generate import role_variables
+from generate import role_variable
 from hypothesis import given
 from hypothesis import strategies as st
 
-POLICY = role_variables("seccomp")["__seccomp_policy"]
+POLICY = role_variable("seccomp", "__seccomp_policy")
 GUIDE_DENY_LIST = [
     "mount", "umount2", "reboot", "kexec_load", "ptrace", "init_module", "finit_module", "pivot_root", "settimeofday",
     "clock_settime",
