@@ -101,7 +101,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="apparmor_profile",
         argument={"type": "str", "default": "workspace-container"},
-        parse=parse.optional_name,
+        parse=parse.apparmor_profile,
         variable="APPARMOR_PROFILE_NAME",
     ),
     Option(

@@ -74,8 +74,10 @@ def name(value: str) -> str:
     return value
 
 
-def optional_name(value: str) -> str | None:
-    """A name, or None for the empty string, which switches the feature off."""
+def apparmor_profile(value: str) -> str | None:
+    """A profile name; None for the empty string, which leaves the container with Docker's own profile."""
+    if value == "unconfined":
+        raise ValueError("'unconfined' would take even Docker's own profile away; write an empty string for that one")
     return name(value) if value else None
 
 

@@ -19,6 +19,18 @@ from typing import Any
 
 MEBIBYTE = 1024 * 1024
 
+# Only what lies on the image's read-only root: code in the workspace can change /opt/venv and its own environment, and
+# must not be able to answer for a probe.
+_PYTHON = (
+    "/usr/bin/env",
+    "-i",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "python3",
+    "-I",
+    "-S",
+    "-c",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
@@ -73,7 +85,8 @@ class Probe:
 
     def command(self, figures: Figures) -> list[str]:
         """The program to run. It ends itself when its time is over, whatever becomes of us."""
-        return ["python3", "-c", f"import signal\nsignal.alarm({self.timeout})\n{self.script}", json.dumps(figures)]
+        script = f"import signal\nsignal.alarm({self.timeout})\n{self.script}"
+        return [*_PYTHON, script, json.dumps(figures)]
 
 
 @dataclass(frozen=True, kw_only=True)

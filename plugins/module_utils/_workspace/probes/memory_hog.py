@@ -11,8 +11,11 @@ from ..probe import MEBIBYTE, Figures, Impossible, Probe, Surroundings
 _BEYOND = 128 * MEBIBYTE
 _RESERVE = 256 * MEBIBYTE
 
+# MADV_POPULATE_WRITE takes the pages in one call, many times faster than touching each (Linux 5.14, since then
+# in linux/mman.h; Python has no name for it).
 _SCRIPT = """
-import json, os, signal, sys
+import json, mmap, os, sys
+populate = 23
 wanted = json.loads(sys.argv[1])["bytes"]
 step = 16 << 20
 reader, writer = os.pipe()
@@ -27,9 +30,13 @@ if child == 0:
     kept = []
     try:
         while len(kept) * step < wanted:
-            kept.append(b"x" * step)
+            kept.append(mmap.mmap(-1, step, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+            try:
+                kept[-1].madvise(populate)
+            except OSError:
+                kept[-1][0:step:4096] = b"x" * (step // 4096)
             os.write(writer, b".")
-    except MemoryError:
+    except (MemoryError, OSError):
         os._exit(12)
     os._exit(0)
 os.close(writer)

@@ -1,0 +1,79 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading /proc: samples of a Debian 13 host, and this very process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, quota
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.facts import Mount
+
+
+def by_target(facts: Any) -> dict[str, Mount]:
+    """The sample's mounts."""
+    return {mount.target: mount for mount in facts().mounts}
+
+
+def test_mounts_are_read_with_both_sets_of_options(facts: Any) -> None:
+    mounts = by_target(facts)
+    assert not mounts["/"].writable
+    assert mounts["/tmp"].super_options["size"] == "524288k"
+    assert "noexec" in mounts["/tmp"].options
+    assert mounts["/workspace"].writable
+    assert mounts["/workspace"].kind == "xfs"
+    assert "prjquota" in mounts["/workspace"].super_options
+    assert not mounts["/proc/sys"].writable
+
+
+def test_the_topmost_of_two_mounts_counts() -> None:
+    text = (
+        "1 0 0:1 / /a rw - tmpfs tmpfs rw,size=1k\n"
+        "2 1 0:2 / /a ro - tmpfs tmpfs ro,size=2k\n"
+        "3 1 0:3 / /with\\040space rw - ext4 /dev/x rw\n"
+    )
+    first, second = kernel.parse_mountinfo(text)
+    assert (first.target, first.writable) == ("/a", False)
+    assert second.target == "/with space"
+
+
+def test_a_read_only_file_system_under_a_writable_mount_is_not_writable() -> None:
+    [mount] = kernel.parse_mountinfo("1 0 0:1 / /a rw - ext4 /dev/x ro\n")
+    assert not mount.writable
+
+
+def test_this_process_is_read() -> None:
+    [process] = kernel.read_processes([os.getpid()])
+    assert process.status["Pid"] == str(os.getpid())
+    assert process.environment.keys() >= {"PATH"}
+    assert list(kernel.read_processes([2**22 + 1])) == []
+
+
+def test_the_apparmor_list_is_read(tmp_path: Path) -> None:
+    profiles = tmp_path / "profiles"
+    profiles.write_text("workspace-container (enforce)\n/usr/bin/man (complain)\n")
+    assert kernel.loaded_apparmor_profiles(profiles) == {"workspace-container": "enforce", "/usr/bin/man": "complain"}
+    assert kernel.loaded_apparmor_profiles(tmp_path / "missing") is None
+
+
+def test_a_process_that_is_gone_is_one_clear_error() -> None:
+    with pytest.raises(WorkspaceError, match="the container may have stopped meanwhile"):
+        kernel.read_facts(2**22 + 1, {})
+
+
+def test_the_innermost_mount_holds_a_path(facts: Any) -> None:
+    mounts = facts().mounts
+    assert quota.containing(Path("/opt/venv/lib"), mounts).target == "/opt/venv"
+    assert quota.containing(Path("/opt"), mounts).target == "/"
+
+
+def test_a_directory_without_project_quota_says_why(tmp_path: Path) -> None:
+    own = kernel.parse_mountinfo(Path("/proc/self/mountinfo").read_text())
+    found = quota.read(tmp_path, own)
+    assert found.limit is None
+    assert "no project quota" in found.reason or "without project quota" in found.reason
