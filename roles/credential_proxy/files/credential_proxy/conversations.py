@@ -136,7 +136,9 @@ class Conversations:
 
     def restore(self) -> None:
         """Bind the socket of every conversation that has a directory; anything else in there is left alone."""
-        self._directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask says: a container runtime in a user namespace walks through here.
+        self._directory.chmod(0o711)
         for entry in sorted(self._directory.iterdir()):
             if is_conversation(entry.name) and entry.is_dir() and not entry.is_symlink():
                 self._doors[entry.name] = _Door(self._context, entry.name, entry)
