@@ -17,7 +17,8 @@ from .options import OPTIONS
 from .request import LAYERS
 
 DOCKER_HOST = {"type": "str", "default": "unix:///var/run/docker.sock"}
-SECRET_FILES = {"type": "list", "elements": "path", "default": []}
+# The paths are no secret; the content never leaves search.py.
+SECRET_FILES = {"type": "list", "elements": "path", "default": [], "no_log": False}
 
 
 def container_arguments() -> dict[str, Any]:

@@ -65,7 +65,7 @@ def read_counters(group: Path | None, files: Iterable[str]) -> dict[str, int]:
         return found
     for name in files:
         for line in (group / name).read_text().splitlines():
-            key, _, value = line.partition(" ")
+            key, _separator, value = line.partition(" ")
             found[f"{name} {key}"] = int(value)
     return found
 
@@ -117,7 +117,7 @@ def read_apparmor(process: Path) -> str:
 
 def parse_status(text: str) -> dict[str, str]:
     """/proc/PID/status as an object."""
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    return {key: value.strip() for key, _separator, value in (line.partition(":") for line in text.splitlines())}
 
 
 def parse_environment(content: bytes) -> dict[str, str]:
@@ -141,7 +141,7 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     """The mounts a process sees; of several on one target the last one counts, as for the process."""
     result: dict[str, Mount] = {}
     for line in text.splitlines():
-        before, _, after = line.partition(" - ")
+        before, _separator, after = line.partition(" - ")
         left, right = before.split(" "), after.split(" ")
         target = _unescape(left[4])
         result[target] = Mount(
@@ -161,7 +161,7 @@ def loaded_apparmor_profiles(path: Path = Path("/sys/kernel/security/apparmor/pr
         lines = path.read_text().splitlines()
     except FileNotFoundError:
         return None
-    return {name: mode.rstrip(")") for name, _, mode in (line.rpartition(" (") for line in lines)}
+    return {name: mode.rstrip(")") for name, _separator, mode in (line.rpartition(" (") for line in lines)}
 
 
 def _namespaces(process: Path) -> dict[str, str]:

@@ -217,7 +217,7 @@ def _user_namespace(_expected: Expectation, facts: Facts) -> Iterable[Check]:
     shared = facts.namespaces.get("user") == facts.host_namespaces.get("user")
     yield Check(not shared, "user namespace is the host's" if shared else "own user namespace")
     mapped = "; ".join(f"{inside}->{host} ({count})" for inside, host, count in facts.uid_map)
-    reaches_root = any(host == 0 for _, host, _ in facts.uid_map)
+    reaches_root = any(row[1] == 0 for row in facts.uid_map)
     yield Check(bool(facts.uid_map) and not reaches_root, f"uid_map {mapped or 'empty'}")
     owners = sorted({_uid(process.status) for process in facts.processes})
     yield Check(

@@ -76,7 +76,7 @@ def security_options(value: Iterable[str] | None) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for entry in value or []:
         separator = "=" if "=" in entry.split(":", 1)[0] else ":"
-        key, _, content = entry.partition(separator)
+        key, _separator, content = entry.partition(separator)
         if key == "seccomp":
             result[key] = digest(content)
         elif key == "no-new-privileges":

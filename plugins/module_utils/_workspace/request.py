@@ -22,6 +22,17 @@ MEBIBYTE = 1024**2
 
 def build_request(params: Mapping[str, Any], required_layers: tuple[str, ...] = ()) -> Request:
     """Normalises the options; raises one error that lists everything that is wrong."""
+    values, problems = _parse(params)
+    if not problems:
+        request = Request(**values)
+        problems = [*_contradictions(request), *_missing_layers(request, required_layers)]
+        if not problems:
+            return request
+    shown = str(params.get("conversation_id"))[:60]
+    raise InvalidRequestError(f"describe the workspace of conversation {shown!r}", problems)
+
+
+def _parse(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for option in OPTIONS:
@@ -32,13 +43,7 @@ def build_request(params: Mapping[str, Any], required_layers: tuple[str, ...] = 
         except ValueError as error:
             hint = f" (or environment variable {option.variable})" if option.variable else ""
             problems.append(f"{option.name}{hint}: {error}")
-    shown = str(params.get("conversation_id"))[:60]
-    if not problems:
-        request = Request(**values)
-        problems = [*_contradictions(request), *_missing_layers(request, required_layers)]
-        if not problems:
-            return request
-    raise InvalidRequestError(f"describe the workspace of conversation {shown!r}", problems)
+    return values, problems
 
 
 def _contradictions(request: Request) -> list[str]:
