@@ -78,9 +78,21 @@ def s3_lifecycle_policy() -> str:
     return json.dumps({"Rules": wanted}, indent=2) + "\n"
 
 
+def docker_daemon_settings() -> str:
+    return json.dumps(role_variable("docker_userns", "__docker_userns_wanted"), indent=2) + "\n"
+
+
+def docker_subordinate_ids() -> str:
+    fields = ("docker_userns_user", "docker_userns_subid_start", "docker_userns_subid_count")
+    return ":".join(str(role_variable("docker_userns", field)) for field in fields) + "\n"
+
+
 ARTEFACTS: dict[str, Callable[[], str]] = {
     "deployment/seccomp/workspace-seccomp.json": seccomp_profile,
     "deployment/apparmor/workspace-container": apparmor_profile,
+    "deployment/docker/daemon.json": docker_daemon_settings,
+    "deployment/docker/subuid": docker_subordinate_ids,
+    "deployment/docker/subgid": docker_subordinate_ids,
     "deployment/s3/lifecycle-policy.json": s3_lifecycle_policy,
 }
 
