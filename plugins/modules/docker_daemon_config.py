@@ -18,20 +18,12 @@ description:
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 version_added: 1.0.0
+extends_documentation_fragment:
+  - bulkhead.workspace._attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
   diff_mode:
-    support: full
-    description: Will return details on what has changed when in diff mode.
     details:
       - The diff shows the changed keys only. Foreign keys may hold secrets, such as the password of a proxy.
-  idempotent:
-    support: full
-    description:
-      - When run twice in a row outside check mode, with the same arguments,
-        the second invocation indicates no change.
 options:
   path:
     description: The configuration file of the daemon. It and its directory are created if missing.
@@ -181,7 +173,7 @@ class DaemonConfigModule:
         self.module = module
         self.params: dict[str, Any] = module.params
         self.config = ConfigFile(self.params["path"], module.atomic_move)
-        self.service = Service(lambda command: module.run_command(command))
+        self.service = Service(module.run_command)
         self.engine = Engine()
 
     def run(self) -> dict[str, Any]:

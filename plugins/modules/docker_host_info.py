@@ -15,22 +15,8 @@ description:
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 version_added: 1.0.0
-attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
-    details:
-      - This module does not modify state.
-  diff_mode:
-    support: N/A
-    description: Will return details on what has changed when in diff mode.
-    details:
-      - This module does not modify state.
-  idempotent:
-    support: full
-    description:
-      - When run twice in a row outside check mode, with the same arguments,
-        the second invocation indicates no change.
+extends_documentation_fragment:
+  - bulkhead.workspace._attributes.info_module
 options:
   config:
     description: The configuration file of the daemon, which may name another data root.
@@ -249,7 +235,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     config, config_error = read_config(module.params["config"])
-    state = Service(lambda command: module.run_command(command)).state()
+    state = Service(module.run_command).state()
     server, running, server_error = ask_server(Engine()) if state.active else ({}, [], "")
     data_root = Path(module.params["data_root"] or config.get("data-root") or DEFAULT_ROOT)
     current_root = root_in_use(data_root, config, server)

@@ -15,18 +15,8 @@ description:
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 version_added: 1.0.0
-attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
-  diff_mode:
-    support: full
-    description: Will return details on what has changed when in diff mode.
-  idempotent:
-    support: full
-    description:
-      - When run twice in a row outside check mode, with the same arguments,
-        the second invocation indicates no change.
+extends_documentation_fragment:
+  - bulkhead.workspace._attributes
 options:
   name:
     description: Owner of the range. The user need not exist yet.

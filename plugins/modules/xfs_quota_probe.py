@@ -15,20 +15,17 @@ description:
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 version_added: 1.0.0
+extends_documentation_fragment:
+  - bulkhead.workspace._attributes
 attributes:
   check_mode:
     support: none
-    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
     details:
       - The module is skipped in check mode. Its traces are gone when it returns, so it never reports a change.
   diff_mode:
     support: N/A
-    description: Will return details on what has changed when in diff mode.
-  idempotent:
-    support: full
-    description:
-      - When run twice in a row outside check mode, with the same arguments,
-        the second invocation indicates no change.
+    details:
+      - There is nothing to compare.
 options:
   path:
     description: A directory on the file system in question.
