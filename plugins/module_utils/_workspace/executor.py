@@ -10,9 +10,10 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from . import names
+from . import names, quota_mend
 from .driver import Driver
 from .errors import WorkspaceError
 from .field import create_payload, update_payload
@@ -96,6 +97,9 @@ class Executor:
         volume = next(entry for entry in self._request.volumes if entry.name == name)
         self._driver.create_volume(name, volume.driver_options, names.labels(self._request.conversation_id))
         self._undo.append(lambda: self._driver.remove_volume(name))
+        made = self._driver.volume(name)
+        if made is not None and volume.size is not None:
+            quota_mend.ensure(Path(made["Mountpoint"]), volume.size)
 
     def _build(self, action: Action, specification: Specification) -> None:
         name = action.target

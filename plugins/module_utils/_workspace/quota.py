@@ -19,16 +19,16 @@ from pathlib import Path
 
 from .facts import Mount, Quota
 
-_FS_IOC_FSGETXATTR = 0x801C581F
-_FSXATTR = struct.Struct("=IIIII8x")
-_PROJECT_INHERIT = 0x200
+FS_IOC_FSGETXATTR = 0x801C581F
+FSXATTR = struct.Struct("=IIIII8x")
+PROJECT_INHERIT = 0x200
 
 _Q_XGETQUOTA = 0x5803
 _PROJECT_QUOTA = 2
 # Up to the block count: version, flags, fieldmask, id, 4 limits, 2 counts; the rest is timers and real-time limits.
-_DISK_QUOTA = struct.Struct("=bbHIQQQQQQ")
-_DISK_QUOTA_SIZE = 112
-_BASIC_BLOCK = 512
+DISK_QUOTA = struct.Struct("=bbHIQQQQQQ")
+DISK_QUOTA_SIZE = 112
+BASIC_BLOCK = 512
 
 
 def read(path: Path, mounts: Iterable[Mount]) -> Quota:
@@ -64,22 +64,35 @@ def project_of(path: Path) -> tuple[int, bool]:
     """A directory's project, and whether new files inherit it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        answer = fcntl.ioctl(descriptor, _FS_IOC_FSGETXATTR, bytes(_FSXATTR.size))
+        answer = fcntl.ioctl(descriptor, FS_IOC_FSGETXATTR, bytes(FSXATTR.size))
     finally:
         os.close(descriptor)
-    flags, _extent, _extents, project, _copy = _FSXATTR.unpack(answer)
-    return project, bool(flags & _PROJECT_INHERIT)
+    flags, _extent, _extents, project, _copy = FSXATTR.unpack(answer)
+    return project, bool(flags & PROJECT_INHERIT)
 
 
 def limits(device: str, project: int) -> tuple[int, int] | None:
     """Hard limit and use of a project in bytes; None when the kernel has no record of it."""
+    fields = _record(device, project)
+    return None if fields is None else (fields[4] * BASIC_BLOCK, fields[8] * BASIC_BLOCK)
+
+
+def in_use(device: str, project: int) -> bool:
+    """Whether any file belongs to a project."""
+    fields = _record(device, project)
+    return fields is not None and (fields[8] > 0 or fields[9] > 0)
+
+
+def call(command: int, device: str, project: int, buffer: ctypes.Array[ctypes.c_char]) -> bool:
+    """quotactl(2) for a project; ctypes.get_errno() has the cause of a failure."""
     libc = ctypes.CDLL(None, use_errno=True)
-    buffer = ctypes.create_string_buffer(_DISK_QUOTA_SIZE)
-    command = (_Q_XGETQUOTA << 8) | _PROJECT_QUOTA
-    if libc.quotactl(ctypes.c_int(command), device.encode(), ctypes.c_int(project), buffer) != 0:
-        return None
-    fields = _DISK_QUOTA.unpack_from(buffer)
-    return fields[4] * _BASIC_BLOCK, fields[8] * _BASIC_BLOCK
+    done = libc.quotactl(ctypes.c_int((command << 8) | _PROJECT_QUOTA), device.encode(), ctypes.c_int(project), buffer)
+    return bool(done == 0)
+
+
+def _record(device: str, project: int) -> tuple[int, ...] | None:
+    buffer = ctypes.create_string_buffer(DISK_QUOTA_SIZE)
+    return DISK_QUOTA.unpack_from(buffer) if call(_Q_XGETQUOTA, device, project, buffer) else None
 
 
 def _none(reason: str) -> Quota:
