@@ -37,7 +37,8 @@ class Certificates:
         self.key = directory / "server.key"
         new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         ca_key = directory / "ca.key"
-        self._run([*new, "-keyout", ca_key, "-out", self.ca, "-days", "2", "-subj", "/CN=test authority"])
+        authority = ["-subj", "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign"]
+        self._run([*new, "-keyout", ca_key, "-out", self.ca, "-days", "2", *authority])
         names = ["-addext", f"subjectAltName=DNS:{HOST}", "-addext", "basicConstraints=critical,CA:FALSE"]
         signed = [*names, "-CA", self.ca, "-CAkey", ca_key]
         self._run([*new, "-keyout", self.key, "-out", self.cert, "-days", "2", "-subj", f"/CN={HOST}", *signed])

@@ -193,7 +193,7 @@ class _Reader:
     def _address(self, value: object, where: str) -> tuple[str, int] | None:
         if value is None:
             return None
-        host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+        host, _colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
         try:
             address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
         except ValueError:

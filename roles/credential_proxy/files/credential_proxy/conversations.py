@@ -77,7 +77,7 @@ class Listener:
         self._context.reactor.close_later(self._socket.close)
 
     def _on_events(self, _mask: int) -> None:
-        for _ in range(limits.ACCEPTS_PER_EVENT):
+        for _turn in range(limits.ACCEPTS_PER_EVENT):
             if not self._watched:
                 return
             try:

@@ -120,7 +120,7 @@ class Reactor:
             handler = self._handlers.get(descriptor)
             if handler is not None:
                 _contain(handler, mask)
-        for _ in range(len(self._soon)):
+        for _turn in range(len(self._soon)):
             _contain(self._soon.popleft())
         while self._timers and self._timers[0][0] <= self.now:
             _contain(heapq.heappop(self._timers)[2].run)

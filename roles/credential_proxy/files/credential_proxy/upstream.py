@@ -23,6 +23,8 @@ def tls_context(route: Route) -> ssl.SSLContext:
     except OSError as error:
         raise ConfigError([f"cannot use ca_file {route.ca_file} of route {route.name}: {error}"]) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The default from Python 3.13 on: the same certificate must not be good on one host and bad on another.
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     return context
