@@ -16,7 +16,7 @@ description:
   - Refuses rules that contradict themselves or each other before anything is sent, since many servers do not.
   - Reads the configuration back after writing it. If the server dropped something, the former one is restored.
 author:
-  - bulkhead.workspace contributors
+  - bulkhead.workspace contributors (@bulkhead-workspace)
 requirements:
   - boto3
 attributes:
@@ -208,8 +208,8 @@ versioning:
   sample: Enabled
 """
 
+import importlib.util
 import time
-import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.apply import apply, checked_rules
@@ -223,18 +223,11 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.p
     make_plan,
 )
 
-try:
-    import boto3  # noqa: F401  only whether it is there
-
-    BOTO3_ERROR = None
-except ImportError:
-    BOTO3_ERROR = traceback.format_exc()
-
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    if BOTO3_ERROR:
-        module.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_ERROR)
+    if importlib.util.find_spec("boto3") is None:
+        module.fail_json(msg=missing_required_lib("boto3"))
     params = module.params
 
     try:

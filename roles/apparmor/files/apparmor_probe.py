@@ -123,7 +123,7 @@ def _inside(source: str, scratch: str, profile: str | None) -> dict[str, str]:
     """Runs this program once more, with --inside; its source travels as an argument, since /root is closed to it."""
     label = ["aa-exec", "-p", profile, "--"] if profile else []
     argv = [*label, sys.executable, "-I", "-c", source, "-", "--inside", scratch]
-    done = subprocess.run(argv, capture_output=True, text=True, preexec_fn=_private_mounts, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, preexec_fn=_private_mounts, timeout=60, check=False)
     if done.returncode != 0:
         raise SystemExit(f"cannot try anything under {profile or 'no profile'}: {done.stderr.strip()}")
     outcomes: dict[str, str] = json.loads(done.stdout)
