@@ -65,24 +65,31 @@ def test_processes_of_one_are_not_those_of_the_other(host: Host) -> None:
     inside(host, "demo", "kill $(grep -l 12345 /proc/[0-9]*/cmdline | cut -d/ -f3)")
 
 
-def test_each_has_its_own_namespaces_and_quotas(host: Host) -> None:
+def test_each_has_its_own_namespaces(host: Host) -> None:
     directories = [first_process(host, conversation) for conversation in CONVERSATIONS]
     for kind in ("cgroup", "ipc", "mnt", "net", "pid", "uts"):
         links = {host.check_output(f"readlink {directory}/ns/{kind}") for directory in [*directories, "/proc/1"]}
         assert len(links) == 3, kind
-    report = host.check_output(
-        "xfs_quota -x -c 'quota -p -N -b 0' /var/lib/docker; xfs_quota -x -c 'report -p -N' /var/lib/docker"
-    )
-    limits = [line.split()[3] for line in report.splitlines() if line.startswith("#") and len(line.split()) > 3]
-    assert limits.count(str(4 << 20)) == 2
-    assert limits.count(str(1 << 20)) == 2
+
+
+def test_each_volume_has_a_quota_of_its_own(host: Host) -> None:
+    report = host.check_output("xfs_quota -x -c 'report -p -N' /var/lib/docker")
+    limits = {line.split()[0]: int(line.split()[3]) for line in report.splitlines() if line.startswith("#")}
+    projects = []
+    for conversation in CONVERSATIONS:
+        for volume, size in (("workspace", 4 << 20), ("venv", 1 << 20)):
+            name = f"ws-{conversation}-{volume}"
+            directory = host.check_output("docker volume inspect --format '{{.Mountpoint}}' %s", name)
+            projects.append(host.check_output("xfs_io -r -c lsproj %s", directory).split()[-1])
+            assert limits[f"#{projects[-1]}"] == size
+    assert len(set(projects)) == 4
 
 
 def test_each_has_only_its_own_socket(host: Host) -> None:
-    for conversation in CONVERSATIONS:
-        assert inside(host, conversation, "ls /run/proxy") == "proxy.sock"
     sockets = [inside(host, conversation, "stat -c %i /run/proxy/proxy.sock") for conversation in CONVERSATIONS]
     assert len(set(sockets)) == 2
+    own = host.check_output("stat -c %i /var/lib/credential_proxy/conversations/demo/proxy.sock")
+    assert sockets[0] == own
 
 
 def test_the_forwarder_reaches_the_proxy(host: Host) -> None:
@@ -109,8 +116,9 @@ def test_on_the_host_the_user_is_nobody(host: Host, conversation: str) -> None:
 
 
 def test_there_is_no_network(host: Host) -> None:
-    assert inside(host, "demo", "ls /sys/class/net") == "lo"
-    assert inside(host, "demo", "tail -n +2 /proc/net/route") == ""
+    interfaces = host.check_output(f"cat {first_process(host, 'demo')}/net/dev").splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in interfaces] == ["lo"]
+    assert len(host.check_output(f"cat {first_process(host, 'demo')}/net/route").splitlines()) == 1
 
 
 def test_the_credential_is_nowhere_inside(host: Host) -> None:

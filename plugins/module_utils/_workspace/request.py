@@ -12,7 +12,7 @@ from typing import Any
 from . import names
 from .credentials import suspicious
 from .errors import InvalidRequestError
-from .options import OPTIONS
+from .options import OPTIONS, Option
 from .specification import Request
 
 LAYERS = ("L1", "L2", "L3", "L4", "L5", "L6", "L7")
@@ -22,9 +22,10 @@ MEBIBYTE = 1024**2
 
 def build_request(params: Mapping[str, Any], required_layers: tuple[str, ...] = ()) -> Request:
     """Normalises the options; raises one error that lists everything that is wrong."""
-    values, problems = _parse(params)
+    parsed = {option.name: _parse(option, params) for option in OPTIONS if option.argument is not None}
+    problems = [problem for _value, problem in parsed.values() if problem]
     if not problems:
-        request = Request(**values)
+        request = Request(**{name: value for name, (value, _problem) in parsed.items()})
         problems = [*_contradictions(request), *_missing_layers(request, required_layers)]
         if not problems:
             return request
@@ -32,18 +33,12 @@ def build_request(params: Mapping[str, Any], required_layers: tuple[str, ...] = 
     raise InvalidRequestError(f"describe the workspace of conversation {shown!r}", problems)
 
 
-def _parse(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for option in OPTIONS:
-        if option.argument is None:
-            continue
-        try:
-            values[option.name] = option.parse(params[option.name])
-        except ValueError as error:
-            hint = f" (or environment variable {option.variable})" if option.variable else ""
-            problems.append(f"{option.name}{hint}: {error}")
-    return values, problems
+def _parse(option: Option, params: Mapping[str, Any]) -> tuple[Any, str]:
+    try:
+        return option.parse(params[option.name]), ""
+    except ValueError as error:
+        hint = f" (or environment variable {option.variable})" if option.variable else ""
+        return None, f"{option.name}{hint}: {error}"
 
 
 def _contradictions(request: Request) -> list[str]:
