@@ -21,6 +21,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 BUILD = CHECKOUT / "build" / "demo"
 VM = [sys.executable, str(CHECKOUT / "molecule" / "shared" / "vm")]
 RGW = [sys.executable, str(CHECKOUT / "tests" / "rgw")]
+# A server of its own, beside those that tests may be running.
+os.environ["BULKHEAD_RGW_HOME"] = str(BUILD / "rgw")
 MACHINE = "demo"
 CONVERSATION = "demo"
 BUCKET = "demo-workspaces"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 from .process import HarnessError, Process, run, start
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-STATE = ROOT / "build" / "rgw"
+STATE = Path(os.environ.get("BULKHEAD_RGW_HOME", ROOT / "build" / "rgw"))
 
 ACCESS_KEY = "HARNESSKEY"
 SECRET_KEY = "harness-secret-key"  # noqa: S105  for a server on the loopback interface that lives for minutes
