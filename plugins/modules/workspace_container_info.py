@@ -122,6 +122,8 @@ def run(module: AnsibleModule) -> list[dict[str, Any]]:
     found = {
         (container["Config"].get("Labels") or {}).get(names.CONVERSATION, ""): container
         for container in driver.managed_containers()
+        # One that is being replaced is none of its own.
+        if not str(container["Name"]).endswith(".replaced")
     }
     return [
         conversation_result(container, inspect_layers(driver, container, module.params["secret_files"]))

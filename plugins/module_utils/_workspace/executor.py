@@ -97,24 +97,27 @@ class Executor:
         volume = next(entry for entry in self._request.volumes if entry.name == name)
         self._driver.create_volume(name, volume.driver_options, names.labels(self._request.conversation_id))
         self._undo.append(lambda: self._driver.remove_volume(name))
-        made = self._driver.volume(name)
-        if made is not None and volume.size is not None:
-            quota_mend.ensure(Path(made["Mountpoint"]), volume.size)
+
+    def _limit_volumes(self) -> None:
+        """Before anything is in them: an interrupted run may have left one without its limit, too."""
+        for volume in self._request.volumes:
+            made = self._driver.volume(volume.name)
+            if made is not None and volume.size is not None:
+                quota_mend.ensure(Path(made["Mountpoint"]), volume.size)
 
     def _build(self, action: Action, specification: Specification) -> None:
         name = action.target
         if action.act is Act.UPDATE_CONTAINER:
             self._driver.update(name, update_payload(FIELDS, specification))
             return
+        self._limit_volumes()
         payload: dict[str, Any] = create_payload(FIELDS, specification)
         payload["Labels"] = {**payload["Labels"], names.SPECIFICATION: specification_hash(specification)}
         self._driver.create(name, payload)
         self._undo.append(lambda: self._driver.remove(name))
 
     def _replace(self, name: str) -> None:
-        # A dot cannot occur in a conversation's name, so this name is nobody else's; one may be left of a broken run.
-        aside = f"{name}.replaced"
-        self._driver.remove(aside)
+        aside = names.replaced(self._request.conversation_id)
         self._driver.rename(name, aside)
         self._set_aside = aside
         self._undo.append(lambda: self._driver.rename(aside, name))

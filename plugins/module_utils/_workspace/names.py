@@ -28,6 +28,11 @@ def container(conversation_id: str) -> str:
     return f"ws-{conversation_id}"
 
 
+def replaced(conversation_id: str) -> str:
+    """Name of a container that is being replaced. A dot occurs in no conversation's name, so it is nobody else's."""
+    return f"{container(conversation_id)}.replaced"
+
+
 def workspace_volume(conversation_id: str) -> str:
     """Name of the volume mounted at /workspace."""
     return f"ws-{conversation_id}-workspace"

@@ -50,6 +50,8 @@ class Actual:
     """What the host holds under the names of a conversation, as Docker and the proxy report it."""
 
     container: Mapping[str, Any] | None = None
+    # Left behind by a run that was interrupted while it replaced the container.
+    replaced: Mapping[str, Any] | None = None
     volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     proxy_open: bool = False
 
@@ -85,8 +87,7 @@ def plan_present(specification: Specification, actual: Actual, *, state: str, re
     request = specification.request
     _refuse_foreign(request, actual)
     _refuse_wrong_volumes(request, actual)
-    actions: list[Action] = []
-    reasons: list[str] = []
+    actions, reasons = _clear(request, actual)
     if request.proxy and not actual.proxy_open:
         actions.append(Action(Act.OPEN_PROXY, request.conversation_id))
         reasons.append("the credential proxy does not serve this conversation yet")
@@ -119,7 +120,7 @@ def plan_present(specification: Specification, actual: Actual, *, state: str, re
 def plan_absent(request: Request, actual: Actual) -> Plan:
     """The way to the state absent: nothing of the conversation is left, and nothing else is touched."""
     _refuse_foreign(request, actual)
-    actions: list[Action] = []
+    actions = _clear(request, actual)[0]
     if actual.container:
         if actual.running:
             actions.append(Action(Act.STOP, request.container_name))
@@ -133,6 +134,13 @@ def plan_absent(request: Request, actual: Actual) -> Plan:
         before={"state": _word(running=actual.running, exists=actual.container is not None), **_objects(actual)},
         after={"state": "absent", "volumes": [], "proxy": False},
     )
+
+
+def _clear(request: Request, actual: Actual) -> tuple[list[Action], list[str]]:
+    if actual.replaced is None:
+        return [], []
+    name = names.replaced(request.conversation_id)
+    return [Action(Act.REMOVE_CONTAINER, name)], [f"container {name} was left behind by an interrupted run"]
 
 
 def _mend(
@@ -169,11 +177,12 @@ def _mend(
 
 
 def _refuse_foreign(request: Request, actual: Actual) -> None:
-    foreign = []
-    if actual.container is not None:
-        labels = (actual.container.get("Config") or {}).get("Labels")
-        if not names.is_ours(labels, request.conversation_id):
-            foreign.append(f"container {request.container_name}")
+    containers = {request.container_name: actual.container, names.replaced(request.conversation_id): actual.replaced}
+    foreign = [
+        f"container {name}"
+        for name, container in containers.items()
+        if container and not names.is_ours((container.get("Config") or {}).get("Labels"), request.conversation_id)
+    ]
     foreign += [
         f"volume {name}"
         for name, volume in sorted(actual.volumes.items())

@@ -36,6 +36,7 @@ def observe(driver: Driver, request: Request, proxy: ProxyControl | None) -> Act
     found = {name: driver.volume(name) for name in both}
     return Actual(
         container=driver.container(request.container_name),
+        replaced=driver.container(names.replaced(request.conversation_id)),
         volumes={name: volume for name, volume in found.items() if volume is not None},
         proxy_open=proxy is not None and proxy.is_open(request.conversation_id),
     )

@@ -68,6 +68,8 @@ def apply(plan: Plan, actual: Actual, specification: Specification, inspected: A
         elif action.act is Act.REMOVE_VOLUME:
             left = {name: volume for name, volume in actual.volumes.items() if name != action.target}
             actual = replace(actual, volumes=left)
+        elif action.target.endswith(".replaced"):
+            actual = replace(actual, replaced=None)
         elif action.act in (Act.SET_ASIDE, Act.REMOVE_CONTAINER):
             actual = replace(actual, container=None)
         elif action.act is Act.CREATE_CONTAINER:
@@ -216,6 +218,19 @@ def test_what_is_not_ours_is_never_touched(specify: Any, inspected: Any) -> None
     other = Actual(volumes={"ws-demo-venv": {"Driver": "local", "Labels": names.labels("other")}})
     with pytest.raises(WorkspaceError, match="volume ws-demo-venv exists without the label"):
         plan_absent(specification.request, other)
+
+
+@pytest.mark.parametrize("state", ["started", "absent"])
+def test_what_an_interrupted_replacement_left_behind_goes(state: str, specify: Any, inspected: Any) -> None:
+    specification = specify()
+    actual = running(specification, inspected)
+    left = replace(actual, replaced=actual.container)
+    if state == "absent":
+        plan = plan_absent(specification.request, left)
+    else:
+        plan = plan_present(specification, left, state=state, recreate=False)
+    assert str(plan.actions[0]) == "remove container ws-demo.replaced"
+    assert apply(plan, left, specification, inspected) == (Actual() if state == "absent" else actual)
 
 
 def test_a_volume_of_another_size_is_refused(specify: Any, inspected: Any) -> None:
