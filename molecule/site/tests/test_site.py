@@ -1,0 +1,107 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole site: a conversation that speaks to the model API and to nothing else, the report, and the refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://bare"]
+
+KEY = "sk-ant-site-0123456789abcdef"
+REQUEST = {"model": "m", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+CHANGED = re.compile(r"changed=(\d+)")
+
+
+def in_container(host: Host, command: str) -> str:
+    """Run a shell command in the conversation's container and return what it prints."""
+    return str(host.check_output("docker exec ws-site sh -c %s", command))
+
+
+def playbook(name: str, *variables: str) -> tuple[int, str]:
+    """Run a playbook of the collection on this scenario's hosts; exit status and output on one line."""
+    command = ["ansible-playbook", f"bulkhead.workspace.{name}", "-i", os.environ["MOLECULE_INVENTORY_FILE"]]
+    for variable in variables:
+        command += ["-e", variable]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.returncode, " ".join((done.stdout + done.stderr).split()).replace("''", "'")
+
+
+def test_a_streamed_answer_comes_through_the_only_door(host: Host) -> None:
+    answer = in_container(host, f"curl -sS http://127.0.0.1:9080/v1/messages -d '{json.dumps(REQUEST)}'")
+    events = [line.removeprefix("event: ") for line in answer.splitlines() if line.startswith("event: ")]
+    assert events[0] == "message_start" and events[-1] == "message_stop", answer
+    assert KEY not in answer
+
+
+def test_the_key_reached_the_model_api_and_not_the_container(host: Host) -> None:
+    in_container(host, f"curl -sS http://127.0.0.1:9080/v1/messages -d '{json.dumps(REQUEST)}'")
+    ask = "curl -sS --cacert /opt/model_api/ca.pem --resolve api.test:8443:127.0.0.1 https://api.test:8443/seen"
+    assert KEY in host.check_output(ask)
+    # The search would find the key where it is: the control looks in its own arguments.
+    look = "grep -rlsF %s /proc/self/environ /home /workspace /opt/venv /run /etc /tmp; true"
+    assert in_container(host, look % KEY) == ""
+    assert in_container(host, f"echo {KEY} > /tmp/control; grep -lsF {KEY} /tmp/control; rm /tmp/control") == "/tmp/control"
+
+
+def test_nothing_else_can_be_reached(host: Host) -> None:
+    assert in_container(host, "cat /proc/net/route | tail -n +2") == ""
+    refused = in_container(host, "curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:9080/v1/files")
+    assert refused == "403"
+
+
+def test_docker_never_starts_without_its_quota_file_system(host: Host) -> None:
+    """After the reboot of this scenario, Docker's data root is the file system with project quotas."""
+    options = host.check_output("findmnt --noheadings --output FSTYPE,OPTIONS --target /var/lib/docker")
+    assert options.startswith("xfs") and "prjquota" in options
+    required = host.check_output("systemctl show --property RequiresMountsFor --value docker.service")
+    assert "/var/lib/docker" in required.split()
+
+
+def test_the_report_names_every_layer_as_enforced() -> None:
+    report = json.loads((Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "layers.json").read_text())
+    (conversation,) = report["bare"]
+    assert {name: layer["status"] for name, layer in conversation["layers"].items()} == {
+        f"L{number}": "enforced" for number in range(1, 8)
+    }
+    assert all(layer["evidence"] for layer in conversation["layers"].values())
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ('{"apparmor_mod": "enforce"}', ["apparmor_mod'", "bare", "correct the name"]),
+        ('{"xfs_quota_convert_ok": "perhaps"}', ["[bare]", "xfs_quota_convert_ok", "'perhaps' is not a valid boolean"]),
+        ('{"credential_proxy_routes": [{"nam": "x"}]}', ["[bare]", "credential_proxy_routes", "nam"]),
+        ('{"docker_userns_enabled": false}', ["bare", "L7", "set docker_userns_enabled to true"]),
+        ('{"seccomp_enabled": false}', ["bare", "L2", "set seccomp_enabled to true"]),
+        ('{"apparmor_enabled": false}', ["bare", "L2", "set apparmor_enabled to true"]),
+        ('{"apparmor_mode": "complain"}', ["bare", "L2", "set apparmor_mode to enforce"]),
+        ('{"xfs_quota_enabled": false}', ["bare", "L3", "set xfs_quota_enabled to true"]),
+        ('{"credential_proxy_enabled": false}', ["bare", "L6", "set credential_proxy_enabled to true"]),
+        ('{"s3_lifecycle_enabled": false}', ["bare", "S3", "set s3_lifecycle_enabled to true"]),
+        ('{"storage_target": "nobody"}', ["bare", "workspace_storage", "add the controller"]),
+        ('{"workspace_environment": "prod"}', ["bare", "workspace_environment", "development, staging, production"]),
+    ],
+)
+def test_the_roll_out_refuses_before_its_first_change(variable: str, words: list[str]) -> None:
+    status, output = playbook("site", variable)
+    assert status != 0
+    assert [word for word in words if word not in output] == [], output
+    assert set(CHANGED.findall(output)) == {"0"}
+
+
+def test_a_missing_image_is_named_with_its_cure(host: Host) -> None:
+    before = host.check_output("docker ps --all --quiet; docker volume ls --quiet")
+    status, output = playbook("workspace", "conversation_id=other", "workspace_image=none/such:1")
+    assert status != 0
+    assert "none/such:1" in output and "bare" in output and "docker pull" in output
+    assert host.check_output("docker ps --all --quiet; docker volume ls --quiet") == before
