@@ -122,12 +122,13 @@ def _read_back(
         previous = seen
         sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
+    dropped = ", ".join(planning.lost(plan.rules, kept)) or "them as they were, but added to them"
     if seen == old:
         raise LifecycleError(
-            f"cannot confirm the lifecycle of bucket {bucket}: the server took it, but still shows the old one after "
-            f"{wait_timeout:g} s; run again, or raise wait_timeout"
+            f"cannot confirm the lifecycle of bucket {bucket}: the server took it, but shows the former one after "
+            f"{wait_timeout:g} s, without {dropped}; if it does not know that, leave it out, else raise wait_timeout "
+            "and run again"
         )
-    dropped = ", ".join(planning.lost(plan.rules, kept)) or "nothing, but it added to them"
     store.write_rules(plan.before.rules, plan.before.minimum_size)
     raise LifecycleError(
         f"cannot write the lifecycle of bucket {bucket}: of the rules sent, the server did not keep {dropped}; the "
