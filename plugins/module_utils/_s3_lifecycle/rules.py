@@ -85,11 +85,16 @@ def _flat_filter(rule: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def _empty(value: Any) -> bool:
+    """What a server may as well leave out. The number 0 is none of it: objects can move on day 0."""
+    return value is None or value is False or value == {} or value == []
+
+
 def _plain(value: Any) -> Any:
     """Dates as text; tables without empty entries."""
     if isinstance(value, Mapping):
         entries = {str(key): _plain(entry) for key, entry in value.items()}
-        return {key: entry for key, entry in entries.items() if entry not in (None, False, {}, [])}
+        return {key: entry for key, entry in entries.items() if not _empty(entry)}
     if isinstance(value, list):
         return [_plain(entry) for entry in value]
     if hasattr(value, "isoformat"):
