@@ -69,7 +69,7 @@ def run(store: Memory, *rules: Any, check_mode: bool = False) -> Outcome:
         check_mode=check_mode,
         wait_timeout=10,
         clock=lambda: float(next(ticks)),
-        sleep=lambda seconds: None,
+        sleep=lambda _seconds: None,
     )
 
 
