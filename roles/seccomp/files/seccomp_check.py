@@ -167,6 +167,8 @@ def in_child(work: Callable[[], Any]) -> Any:
             result: Any = {"result": work()}
         except ProfileError as error:
             result = {"error": str(error)}
+        except OSError as error:
+            result = {"error": f"a program cannot run under it ({error})"}
         os.write(writer, json.dumps(result).encode())
         os._exit(0)
     os.close(writer)
@@ -198,7 +200,10 @@ def try_acts(library: Any, profile: dict[str, Any] | None) -> dict[str, Any]:
         answers[act.name] = _call(libc, number, act.args) if number >= 0 else "unknown"
     child = os.fork()
     if child == 0:
-        os.execv("/bin/true", ["true"])  # noqa: S606  no shell is wanted
+        try:
+            os.execv("/bin/true", ["true"])  # noqa: S606  no shell is wanted
+        finally:
+            os._exit(127)
     return {"answers": answers, "program_runs": os.waitpid(child, 0)[1] == 0, "unknown_calls": unknown}
 
 
@@ -251,7 +256,8 @@ def main() -> int:
             return 0 if result["ok"] else 1
         outcome = in_child(lambda: try_acts(library, profile))
         if isinstance(outcome, str) or not outcome["program_runs"]:
-            raise ProfileError(f"a program cannot run under it ({outcome})")
+            end = outcome if isinstance(outcome, str) else "/bin/true fails"
+            raise ProfileError(f"a program cannot run under it ({end})")
     except ProfileError as error:
         print(f"cannot use the seccomp profile {options.profile}: {error}", file=sys.stderr)
         return 1
