@@ -12,4 +12,12 @@ chown -R 1000:1000 /workspace /opt/venv
 # Nothing in the image may raise privileges: no file is set-user-id or set-group-id.
 find / -xdev -perm /6000 -type f -exec chmod a-s {} +
 
+# Half of the tree's files would be what nothing here loads: the build tools that Debian's npm pulls in, and test suites.
+(cd /usr/share/nodejs && rm -rf @types @babel @webassemblyjs async-es caniuse-lite core-js core-js-compat core-js-pure \
+  es-abstract eslint eslint-* handlebars lodash-es neo-async regenerate-unicode-properties terser web-streams-polyfill \
+  webassemblyjs webpack)
+find /usr/lib/python3/dist-packages/numpy /usr/lib/python3/dist-packages/pandas -type d -name tests -prune -exec rm -rf {} +
+npm --version >/dev/null
+python3 -c 'import numpy, pandas'
+
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /tmp/*

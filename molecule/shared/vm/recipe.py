@@ -24,6 +24,7 @@ _PACKAGES = (
     "auditd",
     "busybox-static",
     "ca-certificates",
+    "curl",
     "dbus",
     "docker.io",
     "initramfs-tools",
