@@ -11,7 +11,7 @@ short_description: Keep the files of a directory exactly as given
 description:
   - Makes a directory hold the given text files and no others, in one call. A program of many small files is installed
     this way in a single exchange with the host, where a loop of copies takes several for each file.
-  - Only files directly in the directory count; of its subdirectories, C(__pycache__) is removed when a file changes, and
+  - Only files directly in the directory count. Of its subdirectories, C(__pycache__) is removed when a file changes;
     others are left alone.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
