@@ -3,22 +3,27 @@ RELEASES ?= trixie
 MOLECULE_WORKERS ?= 2
 SCENARIOS ?= $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
-.PHONY: check test lint unit sanity importer molecule generate
-check: setup lint unit ## The quick inner loop: lint and unit tests
+.PHONY: check test lint lint-python lint-ansible unit sanity importer molecule generate
+check: setup ## The quick inner loop: lint and unit tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-ansible lint-python unit
 
-test: setup lint unit sanity importer molecule ## All tests
+test: check sanity importer molecule ## All tests
 
-lint: setup ## ruff, mypy, yamllint, ansible-lint, changelog, generated files
+lint: lint-python lint-ansible ## All linters
+
+lint-python: setup
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
-	$(BIN)/yamllint --strict .
 	$(BIN)/python deployment/generate.py --check
+
+lint-ansible: setup
+	$(BIN)/yamllint --strict .
 	$(BIN)/antsibull-changelog lint
-	$(BIN)/ansible-lint --config-file .config/ansible-lint.yml
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint -q --config-file .config/ansible-lint.yml
 
 unit: setup ## Unit tests: no daemon, no root, no network
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest
 
 generate: setup ## Writes deployment/ anew from the roles' defaults
 	$(BIN)/python deployment/generate.py

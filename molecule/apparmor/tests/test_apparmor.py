@@ -149,7 +149,8 @@ def test_an_own_socket_in_a_mounted_directory_can_be_used(host: Host) -> None:
     )
     host.check_output("mkdir -p /srv/proxy && rm -f /srv/proxy/proxy.sock")
     host.check_output(
-        "systemd-run --collect --unit=stand-in socat UNIX-LISTEN:/srv/proxy/proxy.sock,mode=666,fork SYSTEM:'printf hello' && "
+        "systemd-run --collect --unit=stand-in "
+        "socat UNIX-LISTEN:/srv/proxy/proxy.sock,mode=666,fork SYSTEM:'printf hello' && "
         "until test -S /srv/proxy/proxy.sock; do sleep 0.1; done"
     )
     try:

@@ -61,7 +61,7 @@ def test_every_variable_has_the_roles_prefix_and_a_comment(role: Path) -> None:
             assert line.startswith(f"{role.name}_"), line
             # One comment may stand above variables that belong together.
             above = text[number - 1]
-            assert above.startswith("#") or above.startswith(f"{role.name}_"), f"{line} has no comment above it"
+            assert above.startswith(("#", f"{role.name}_")), f"{line} has no comment above it"
 
 
 @each_role
