@@ -28,7 +28,8 @@ def in_container(host: Host, command: str) -> str:
 
 def playbook(name: str, *variables: str) -> tuple[int, str]:
     """Run a playbook of the collection on this scenario's hosts; exit status and output on one line."""
-    command = ["ansible-playbook", f"bulkhead.workspace.{name}", "-i", os.environ["MOLECULE_INVENTORY_FILE"]]
+    inventory = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
+    command = ["ansible-playbook", f"bulkhead.workspace.{name}", "-i", inventory]
     for variable in variables:
         command += ["-e", variable]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
