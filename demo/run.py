@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,8 @@ REQUEST = {
 
 def main() -> int:
     """Run the demo; the machine stays for a look around, everything else ends with this process."""
+    # A polite request to end clears up as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     BUILD.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     finished = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ _MEMORY_MIB = 4096
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 1 where it could not be done, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
+    # A polite request to end clears up as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(options.run(options) or 0)
     except VmError as error:
