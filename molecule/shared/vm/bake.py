@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vm import paths
 from vm.errors import VmError
+from vm.locks import one_at_a_time
 from vm.mirror import debian_mirror
 from vm.recipe import Recipe, recipe
 from vm.shell import as_root, run
@@ -64,7 +63,7 @@ def bake(release: str, say: Callable[[str], None]) -> Image:
     wanted = recipe(release, payload.stem)
     image = Image(paths.images() / wanted.name, release)
     image.folder.parent.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(image.folder.parent / "lock"):
+    with one_at_a_time(image.folder.parent / "lock"):
         _uml_runtime(say)
         if not image.folder.exists():
             _bake(image, wanted, payload, say)
@@ -174,10 +173,3 @@ def _forget_older(image: Image) -> None:
     for other in image.folder.parent.glob(f"{image.release}-*"):
         if other != image.folder and other.resolve() not in in_use:
             shutil.rmtree(other, ignore_errors=True)
-
-
-@contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -25,6 +25,7 @@ from vm.bake import bake
 from vm.choose import choose
 from vm.engines import Engine
 from vm.errors import VmError
+from vm.locks import one_at_a_time
 
 Say = Callable[[str], None]
 
@@ -69,7 +70,9 @@ def up(name: str, *, release: str, memory_mib: int, owner: int | None, say: Say)
         "memory_mib": memory_mib,
         "ssh_key": str(image.ssh_key),
     }
-    (folder / "machine.json").write_text(json.dumps(facts, indent=1))
+    with one_at_a_time(paths.machines() / "lock"):
+        facts["cpu"] = least_used(sorted(os.sched_getaffinity(0)), [known.facts.get("cpu") for known in machines()])
+        (folder / "machine.json").write_text(json.dumps(facts, indent=1))
     _write_access(folder, name, facts["port"], image.ssh_key)
     supervisor = _start(name, choice.engine, listener, owner)
     try:
@@ -118,6 +121,11 @@ def machines() -> Iterator[Status]:
     """Every machine of this checkout, by name."""
     for file in sorted(paths.machines().glob("*/machine.json")):
         yield Status(file.parent.name, _holder(file.parent) is not None, json.loads(file.read_text()))
+
+
+def least_used(processors: Sequence[int], taken: Sequence[int | None]) -> int:
+    """The processor that the fewest machines hold, the lowest of several."""
+    return min(processors, key=lambda processor: (taken.count(processor), processor))
 
 
 def status(name: str) -> Status:

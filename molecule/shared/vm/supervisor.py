@@ -45,7 +45,7 @@ def supervise(name: str, *, listen_fd: int, owner: int | None) -> int:
     facts = json.loads((folder / "machine.json").read_text())
     engine = engine_named(facts["engine"])
     image = Image(folder.joinpath("image").resolve(), facts["release"])
-    machine = Machine(name=name, folder=folder, port=facts["port"], memory_mib=facts["memory_mib"])
+    machine = Machine(folder=folder, port=facts["port"], memory_mib=facts["memory_mib"], cpu=facts["cpu"])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
     with (folder / "lock").open("w") as lock:

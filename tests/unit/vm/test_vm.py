@@ -70,10 +70,17 @@ def test_an_unknown_engine_is_refused_with_the_known_ones(monkeypatch: pytest.Mo
 def test_no_engine_writes_to_the_image(engine: choose.Engine, tmp_path: Path) -> None:
     """The image's disk appears only behind an overlay, or read-only."""
     image = Image(tmp_path / "image", "trixie")
-    machine = Machine(name="one", folder=tmp_path / "one", port=2222, memory_mib=64)
+    machine = Machine(folder=tmp_path / "one", port=2222, memory_mib=64, cpu=0)
     words = [str(word) for word in engine.command(image, machine)]
     naming = [word for word in words if str(image.disk) in word]
     assert naming in ([], [f"ubda={machine.overlay},{image.disk}"])
+
+
+def test_machines_are_spread_over_the_processors() -> None:
+    assert lifecycle.least_used([0, 1], []) == 0
+    assert lifecycle.least_used([0, 1], [0]) == 1
+    assert lifecycle.least_used([0, 1], [0, 1, None]) == 0
+    assert lifecycle.least_used([3], [3, 3]) == 3
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "with space", "-x", "a/b", "x" * 32])
