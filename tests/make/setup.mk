@@ -24,7 +24,7 @@ packages:
 $(VENV_STAMP): tests/requirements.txt | packages
 	@echo "set-up: making .venv (about a minute)"
 	python3 -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/pip install -qq --disable-pip-version-check -r tests/requirements.txt
 	touch $@
 
 $(COLLECTION):

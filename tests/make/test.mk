@@ -3,11 +3,11 @@ RELEASES ?= trixie
 MOLECULE_WORKERS ?= 2
 SCENARIOS ?= $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
-.PHONY: check test lint lint-python lint-ansible unit sanity importer molecule generate
+.PHONY: check test lint lint-python lint-ansible unit vm sanity importer molecule generate
 check: setup ## The quick inner loop: lint and unit tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-ansible lint-python unit
 
-test: check sanity importer molecule ## All tests
+test: check sanity importer vm molecule ## All tests
 
 lint: lint-python lint-ansible ## All linters
 
@@ -24,6 +24,9 @@ lint-ansible: setup
 
 unit: setup ## Unit tests: no daemon, no root, no network
 	$(BIN)/pytest
+
+vm: setup ## The VM program with real machines
+	$(BIN)/pytest tests/integration
 
 generate: setup ## Writes deployment/ anew from the roles' defaults
 	$(BIN)/python deployment/generate.py
