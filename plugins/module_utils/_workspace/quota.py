@@ -17,6 +17,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+from .errors import WorkspaceError
 from .facts import Mount, Quota
 
 FS_IOC_FSGETXATTR = 0x801C581F
@@ -57,6 +58,10 @@ def containing(path: Path, mounts: Iterable[Mount]) -> Mount:
     """The mount that a path is on."""
     real = Path(os.path.realpath(path))
     inside = [mount for mount in mounts if real == Path(mount.target) or Path(mount.target) in real.parents]
+    if not inside:
+        raise WorkspaceError(
+            f"cannot find the file system of {path}: the mount table has none above it; run on the host, not in a chroot"
+        )
     return max(inside, key=lambda mount: len(mount.target))
 
 

@@ -72,6 +72,11 @@ def test_the_innermost_mount_holds_a_path(facts: Any) -> None:
     assert quota.containing(Path("/opt"), mounts).target == "/"
 
 
+def test_a_path_that_no_mount_covers_is_named_with_the_cure() -> None:
+    with pytest.raises(WorkspaceError, match="cannot find the file system of /opt: .* not in a chroot"):
+        quota.containing(Path("/opt"), [])
+
+
 def test_a_directory_without_project_quota_says_why(tmp_path: Path) -> None:
     own = kernel.parse_mountinfo(Path("/proc/self/mountinfo").read_text())
     found = quota.read(tmp_path, own)
