@@ -60,7 +60,7 @@ def containing(path: Path, mounts: Iterable[Mount]) -> Mount:
     inside = [mount for mount in mounts if real == Path(mount.target) or Path(mount.target) in real.parents]
     if not inside:
         raise WorkspaceError(
-            f"cannot find the file system of {path}: the mount table has none above it; run on the host, not in a chroot"
+            f"cannot find the file system of {path}: no mount covers it; run on the host, not in a chroot"
         )
     return max(inside, key=lambda mount: len(mount.target))
 

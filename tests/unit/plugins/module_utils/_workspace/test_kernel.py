@@ -73,7 +73,7 @@ def test_the_innermost_mount_holds_a_path(facts: Any) -> None:
 
 
 def test_a_path_that_no_mount_covers_is_named_with_the_cure() -> None:
-    with pytest.raises(WorkspaceError, match="cannot find the file system of /opt: .* not in a chroot"):
+    with pytest.raises(WorkspaceError, match=r"cannot find the file system of /opt: .* not in a chroot"):
         quota.containing(Path("/opt"), [])
 
 
