@@ -199,7 +199,7 @@ def _conclude(layers: dict[str, Any], attacks: dict[str, Any]) -> None:
     if open_points:
         raise DemoError("the walls do not hold:\n  " + "\n  ".join(open_points))
     print()
-    note("all seven layers are in force, all five attacks failed, and each would have succeeded without its defence")
+    note(f"{len(layers)} layers are in force; {len(attacks)} attacks failed, and each succeeds without its defence")
     note("look around:    python3 molecule/shared/vm ssh demo")
     note("inside:         docker exec -it ws-demo bash      (on that machine)")
     note("end it:         make demo-down")

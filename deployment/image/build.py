@@ -13,19 +13,17 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "molecule" / "shared"))
 
-from vm.mirror import debian_mirror  # noqa: E402
+from vm.debian import WITHOUT_DOCUMENTS, unpack  # noqa: E402
+from vm.errors import VmError  # noqa: E402
 
 CACHE = Path(os.environ.get("BULKHEAD_IMAGE_CACHE", HERE.parents[1] / "build" / "images"))
 RELEASE = "trixie"
@@ -79,27 +77,19 @@ def _digest() -> str:
 
 def _make_layer(layer: Path) -> None:
     """The root file system as one layer. mmdebstrap checks signatures and, as root, needs no container."""
-    command = [
-        "mmdebstrap",
-        "--variant=apt",
-        "--quiet",
-        *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info")),
-        f"--include={','.join(packages())}",
-        f'--customize-hook=install -m 0755 {HERE}/workspace-entrypoint "$1/usr/local/bin/"',
-        f'--customize-hook=install -m 0755 {HERE}/setup.sh "$1/setup.sh"',
-        '--customize-hook=chroot "$1" /setup.sh',
-        '--customize-hook=rm "$1/setup.sh"',
+    unpack(
+        "build the workspace image",
         RELEASE,
-        str(layer),
-        f"deb {debian_mirror()} {RELEASE} main",
-    ]
-    _run(command if os.geteuid() == 0 else ["sudo", *command])
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"cannot build the workspace image: {command[0]} failed; its last words:\n{done.stderr[-2000:]}")
+        layer,
+        packages(),
+        options=WITHOUT_DOCUMENTS,
+        hooks=[
+            f'install -m 0755 {HERE}/workspace-entrypoint "$1/usr/local/bin/"',
+            f'install -m 0755 {HERE}/setup.sh "$1/setup.sh"',
+            'chroot "$1" /setup.sh',
+            'rm "$1/setup.sh"',
+        ],
+    )
 
 
 def _write_archive(layer: Path, archive: Path) -> None:
@@ -138,6 +128,7 @@ def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 if __name__ == "__main__":
-    if shutil.which("mmdebstrap") is None:
-        sys.exit("cannot build the workspace image: mmdebstrap is not installed; run 'make setup'")
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except VmError as error:
+        sys.exit(str(error))

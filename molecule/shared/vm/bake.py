@@ -9,19 +9,20 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vm import paths
+from vm.debian import WITHOUT_DOCUMENTS, unpack
 from vm.errors import VmError
 from vm.locks import one_at_a_time
-from vm.mirror import debian_mirror
 from vm.recipe import Recipe, recipe
 from vm.shell import as_root, run
 
 _WORKSPACE_IMAGE = paths.CHECKOUT / "deployment" / "image" / "build.py"
 _PAYLOAD_IN_GUEST = "srv/images/workspace.tar"
+_UML_RUNTIME = "uml-runtime"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Image:
     @property
     def uml_runtime(self) -> Path:
         """A tree with the User-mode Linux binary and the C library that it needs (2.38 or newer)."""
-        return self.folder.parent / _uml_runtime_name()
+        return self.folder.parent / _UML_RUNTIME
 
     @property
     def ssh_key(self) -> Path:
@@ -90,25 +91,19 @@ def _bake(image: Image, wanted: Recipe, payload: Path, say: Callable[[str], None
     setup.chmod(0o755)
     tree = work / "tree"
     modules = image.uml_runtime / "usr/lib/uml/modules"
-    run(
+    unpack(
         f"bake Debian {wanted.release}",
-        as_root(
-            [
-                "mmdebstrap",
-                "--variant=apt",
-                "--quiet",
-                *_without_documents(),
-                f"--include={','.join(wanted.packages)}",
-                f'--customize-hook={setup} "$1"',
-                '--customize-hook=mkdir -p "$1/root/.ssh" "$1/srv/images"',
-                f'--customize-hook=cp {work}/ssh_key.pub "$1/root/.ssh/authorized_keys"',
-                f'--customize-hook=cp {payload} "$1/{_PAYLOAD_IN_GUEST}"',
-                f'--customize-hook=cp -a {modules}/. "$1/usr/lib/modules/"',
-                wanted.release,
-                str(tree),
-                f"deb {debian_mirror()} {wanted.release} main",
-            ]
-        ),
+        wanted.release,
+        tree,
+        wanted.packages,
+        options=WITHOUT_DOCUMENTS,
+        hooks=[
+            f'{setup} "$1"',
+            'mkdir -p "$1/root/.ssh" "$1/srv/images"',
+            f'cp {work}/ssh_key.pub "$1/root/.ssh/authorized_keys"',
+            f'cp {payload} "$1/{_PAYLOAD_IN_GUEST}"',
+            f'cp -a {modules}/. "$1/usr/lib/modules/"',
+        ],
     )
     for found, name in (("vmlinuz-*", "vmlinuz"), ("initrd.img-*", "initrd.img")):
         source = next(iter((tree / "boot").glob(found)))
@@ -127,41 +122,25 @@ def _bake(image: Image, wanted: Recipe, payload: Path, say: Callable[[str], None
     say(f"baked {image.folder.name} in {time.monotonic() - began:.0f} s")
 
 
-def _without_documents() -> Iterator[str]:
-    for folder in ("doc", "man", "locale", "info"):
-        yield f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
-
-
-def _uml_runtime_name() -> str:
-    return "uml-runtime"
-
-
 def _uml_runtime(say: Callable[[str], None]) -> None:
     """User-mode Linux from Debian sid: 6.x of the stable releases panics at once on hosts with AMX.
 
     Fetched by apt with its signature checks. Only the age of the release file is not held against it, because mirrors
     may lag; what is signed stays signed.
     """
-    folder = paths.images() / _uml_runtime_name()
+    folder = paths.images() / _UML_RUNTIME
     if folder.exists():
         return
     say("fetching User-mode Linux")
     work = folder.with_suffix(".part")
     run("clear the work folder", as_root(["rm", "-rf", str(work)]))
-    run(
+    unpack(
         "fetch User-mode Linux",
-        as_root(
-            [
-                "mmdebstrap",
-                "--variant=extract",
-                "--quiet",
-                '--aptopt=Acquire::Check-Valid-Until "false"',
-                "--include=user-mode-linux",
-                "sid",
-                str(work),
-                f"deb {debian_mirror()} sid main",
-            ]
-        ),
+        "sid",
+        work,
+        ["user-mode-linux"],
+        variant="extract",
+        options=['--aptopt=Acquire::Check-Valid-Until "false"'],
     )
     run("hand over the runtime", as_root(["chown", "-R", f"{os.getuid()}:{os.getgid()}", str(work)]))
     work.rename(folder)

@@ -120,7 +120,11 @@ def reboot(name: str, say: Say) -> None:
 def machines() -> Iterator[Status]:
     """Every machine of this checkout, by name."""
     for file in sorted(paths.machines().glob("*/machine.json")):
-        yield Status(file.parent.name, _holder(file.parent) is not None, json.loads(file.read_text()))
+        yield _known(file)
+
+
+def _known(file: Path) -> Status:
+    return Status(file.parent.name, _holder(file.parent) is not None, json.loads(file.read_text()))
 
 
 def least_used(processors: Sequence[int], taken: Sequence[int | None]) -> int:
@@ -129,9 +133,9 @@ def least_used(processors: Sequence[int], taken: Sequence[int | None]) -> int:
 
 
 def status(name: str) -> Status:
-    for known in machines():
-        if known.name == name:
-            return known
+    file = paths.machine(name) / "machine.json"
+    if file.exists():
+        return _known(file)
     raise VmError(
         f"cannot find machine '{name}': there is none; see the names with 'list', or bring it up with 'up {name}'"
     )
