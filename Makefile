@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 include tests/make/setup.mk
 include tests/make/test.mk
 include tests/make/demo.mk
+include tests/make/bench.mk
 
 .PHONY: help clean
 help: ## This list
