@@ -1,13 +1,15 @@
 # Tests. `check` is the inner loop; `test` is everything, and what CI runs.
 RELEASES ?= trixie
 MOLECULE_WORKERS ?= 2
+# Suites that need real servers on this machine, each started by its own tests.
+SERVICES := $(wildcard tests/container tests/proxy tests/s3 tests/workloads)
 SCENARIOS ?= $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
-.PHONY: check test lint lint-python lint-ansible unit vm sanity importer molecule generate
+.PHONY: check test lint lint-python lint-ansible unit vm services sanity importer molecule generate
 check: setup ## The quick inner loop: lint and unit tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-ansible lint-python unit
 
-test: check sanity importer vm molecule ## All tests
+test: check sanity importer services vm molecule ## All tests
 
 lint: lint-python lint-ansible ## All linters
 
@@ -27,6 +29,9 @@ unit: setup ## Unit tests: no daemon, no root, no network
 
 vm: setup ## The VM program with real machines
 	$(BIN)/pytest tests/integration
+
+services: setup ## The suites that start a server of this machine's: dockerd, S3, the proxy
+	$(if $(SERVICES),$(BIN)/pytest $(SERVICES))
 
 generate: setup ## Writes deployment/ anew from the roles' defaults
 	$(BIN)/python deployment/generate.py
