@@ -4,7 +4,7 @@
 """What every benchmark shares: interleaved repeats, medians, a table, and ``build/bench/NAME.json``.
 
 Contenders take turns, so that a machine which grows slower or faster meanwhile does so for all of them. What is worth
-quoting is a ratio of two medians from one run; the absolute figures are kept beside it, with what machine they are from.
+quoting is a ratio of two medians from one run; the absolute figures are kept beside it, with their machine.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ packages:
 
 $(VENV_STAMP): tests/requirements.txt | packages
 	@echo "set-up: making .venv (about a minute)"
-	python3 -m venv --clear .venv
+	@# Not --clear: what runs from it meanwhile, in another terminal, goes on.
+	python3 -m venv .venv
 	$(BIN)/pip install -qq --disable-pip-version-check -r tests/requirements.txt
 	touch $@
 
