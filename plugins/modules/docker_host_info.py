@@ -163,7 +163,6 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.errors import (
     DaemonConfigError,
 )
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.mounts import mount_of
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.root import (
     DEFAULT_ROOT,
     contents_of,
@@ -171,6 +170,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
     namespaces_of,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import mount_of, own_mounts
 
 
 def read_config(path: str) -> tuple[dict[str, Any], str]:
@@ -207,11 +207,11 @@ def root_in_use(data_root: Path, config: dict[str, Any], server: dict[str, Any])
 
 def describe_filesystem(path: Path) -> dict[str, Any]:
     existing = next(place for place in [path, *path.parents] if place.exists()).resolve()
-    mount = mount_of(Path("/proc/self/mountinfo").read_text(), str(existing))
+    mount = mount_of(own_mounts(), existing)
     space = os.statvfs(existing)
     return {
-        "type": mount.type if mount else "",
-        "mount_point": mount.point if mount else "",
+        "type": mount.kind if mount else "",
+        "mount_point": mount.target if mount else "",
         "source": mount.source if mount else "",
         "project_quota": bool(mount and mount.project_quota),
         "free_bytes": space.f_bfree * space.f_frsize,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .._mountinfo import Mount
+
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
@@ -18,23 +20,6 @@ class Process:
     status: Mapping[str, str]
     apparmor: str
     environment: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """One line of /proc/PID/mountinfo."""
-
-    target: str
-    root: str
-    kind: str
-    source: str
-    options: frozenset[str]
-    super_options: Mapping[str, str]
-
-    @property
-    def writable(self) -> bool:
-        """A mount can be written only where neither it nor its file system is read-only."""
-        return "rw" in self.options and "ro" not in self.super_options
 
 
 @dataclass(frozen=True, kw_only=True)

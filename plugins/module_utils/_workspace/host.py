@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._mountinfo import Mount, own_mounts
 from . import kernel, quota
 from .errors import InvalidRequestError
-from .facts import Mount
 from .request import image_problems
 from .specification import Image, Request, Specification
 
@@ -36,7 +36,6 @@ class HostState:
 def read_host(request: Request, info: Mapping[str, Any], image: Mapping[str, Any] | None) -> HostState:
     """Looks at the host; changes nothing."""
     seccomp, problem = _read_seccomp(request.seccomp_profile)
-    own = kernel.parse_mountinfo((kernel.PROC / "self/mountinfo").read_text())
     return HostState(
         name=str(info.get("Name", "this host")),
         image=Image.of(image) if image else None,
@@ -45,7 +44,7 @@ def read_host(request: Request, info: Mapping[str, Any], image: Mapping[str, Any
         apparmor=kernel.loaded_apparmor_profiles(),
         userns_remap=any(str(entry).startswith("name=userns") for entry in info.get("SecurityOptions") or []),
         runtimes=frozenset(info.get("Runtimes") or {"runc"}),
-        data_root=quota.containing(Path(info.get("DockerRootDir") or "/var/lib/docker"), own),
+        data_root=quota.containing(Path(info.get("DockerRootDir") or "/var/lib/docker"), own_mounts()),
     )
 
 
@@ -119,12 +118,10 @@ def _daemon_problems(request: Request, host: HostState) -> list[str]:
             "or set userns_remap: false and take L7 out of required_layers"
         )
     root = host.data_root
-    if request.disk_limit is not None and root is not None:
-        quotas = {"prjquota", "pquota"} & root.super_options.keys()
-        if root.kind != "xfs" or not quotas:
-            problems.append(
-                f"disk_limit: Docker's data on {host.name} is on {root.kind} ({root.target}) without project quota, "
-                "so a size would not hold; apply the role xfs_quota, or set disk_limit to an empty string and take "
-                "L3 out of required_layers"
-            )
+    if request.disk_limit is not None and root is not None and not root.project_quota:
+        problems.append(
+            f"disk_limit: Docker's data on {host.name} is on {root.kind} ({root.target}) without project quota, "
+            "so a size would not hold; apply the role xfs_quota, or set disk_limit to an empty string and take "
+            "L3 out of required_layers"
+        )
     return problems

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .._mountinfo import own_mounts, parse_mounts
 from . import quota
 from .errors import WorkspaceError
-from .facts import Facts, Mount, Process, Quota, SecretSearch
+from .facts import Facts, Process, Quota, SecretSearch
 
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 CGROUP_FILES = ("cpu.max", "memory.max", "memory.swap.max", "pids.max")
@@ -24,7 +25,7 @@ def read_facts(pid: int, mountpoints: Mapping[str, str], secrets: SecretSearch |
     process = PROC / str(pid)
     try:
         group = cgroup_directory(pid)
-        mounts = parse_mountinfo((process / "mountinfo").read_text())
+        mounts = parse_mounts((process / "mountinfo").read_text())
         return Facts(
             processes=tuple(read_processes(container_pids(pid))),
             namespaces=_namespaces(process),
@@ -137,24 +138,6 @@ def parse_interfaces(text: str) -> tuple[str, ...]:
     return tuple(sorted(line.partition(":")[0].strip() for line in text.splitlines() if ":" in line))
 
 
-def parse_mountinfo(text: str) -> tuple[Mount, ...]:
-    """The mounts a process sees; of several on one target the last one counts, as for the process."""
-    result: dict[str, Mount] = {}
-    for line in text.splitlines():
-        before, _separator, after = line.partition(" - ")
-        left, right = before.split(" "), after.split(" ")
-        target = _unescape(left[4])
-        result[target] = Mount(
-            target=target,
-            root=_unescape(left[3]),
-            kind=right[0],
-            source=_unescape(right[1]),
-            options=frozenset(left[5].split(",")),
-            super_options=dict(entry.partition("=")[::2] for entry in right[2].split(",")),
-        )
-    return tuple(result.values())
-
-
 def loaded_apparmor_profiles(path: Path = Path("/sys/kernel/security/apparmor/profiles")) -> dict[str, str] | None:
     """Loaded profiles and their modes; None where the kernel has no AppArmor."""
     try:
@@ -173,11 +156,5 @@ def _cgroup(group: Path) -> dict[str, str]:
 
 
 def _quotas(mountpoints: Mapping[str, str]) -> dict[str, Quota]:
-    own = parse_mountinfo((PROC / "self/mountinfo").read_text())
+    own = own_mounts()
     return {target: quota.read(Path(path), own) for target, path in mountpoints.items()}
-
-
-def _unescape(text: str) -> str:
-    if "\\" not in text:
-        return text
-    return text.encode().decode("unicode_escape")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from .._mountinfo import Mount
 from . import names
 from .credentials import suspicious
 from .expectation import Expectation
-from .facts import Facts, Mount
+from .facts import Facts
 
 ENFORCED = "enforced"
 NOT_ENFORCED = "not_enforced"

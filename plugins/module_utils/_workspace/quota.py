@@ -17,8 +17,9 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+from .._mountinfo import Mount, mount_of
 from .errors import WorkspaceError
-from .facts import Mount, Quota
+from .facts import Quota
 
 FS_IOC_FSGETXATTR = 0x801C581F
 FSXATTR = struct.Struct("=IIIII8x")
@@ -37,7 +38,7 @@ def read(path: Path, mounts: Iterable[Mount]) -> Quota:
     mount = containing(path, mounts)
     if mount.kind != "xfs":
         return _none(f"{path} is on {mount.kind}, which has no project quota that Docker could use")
-    if not {"prjquota", "pquota"} & mount.super_options.keys():
+    if not mount.project_quota:
         return _none(f"the XFS of {path} is mounted without project quota enforcement")
     project, inherits = project_of(path)
     if project == 0 or not inherits:
@@ -56,13 +57,12 @@ def read(path: Path, mounts: Iterable[Mount]) -> Quota:
 
 def containing(path: Path, mounts: Iterable[Mount]) -> Mount:
     """The mount that a path is on."""
-    real = Path(os.path.realpath(path))
-    inside = [mount for mount in mounts if real == Path(mount.target) or Path(mount.target) in real.parents]
-    if not inside:
+    found = mount_of(mounts, path.resolve())
+    if found is None:
         raise WorkspaceError(
             f"cannot find the file system of {path}: no mount covers it; run on the host, not in a chroot"
         )
-    return max(inside, key=lambda mount: len(mount.target))
+    return found
 
 
 def project_of(path: Path) -> tuple[int, bool]:

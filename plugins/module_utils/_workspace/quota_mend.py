@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._mountinfo import own_mounts
 from . import quota
 from .errors import WorkspaceError
-from .kernel import PROC, parse_mountinfo
 
 FIRST_PROJECT = 1 << 30
 _MOST_PROJECTS = 100_000
@@ -38,7 +38,7 @@ _FIELD_BLOCK_SOFT_AND_HARD = 0b1100
 
 def ensure(path: Path, size: int) -> None:
     """Makes sure that a new and empty volume directory has its quota; does nothing where Docker did it."""
-    mount = quota.containing(path, parse_mountinfo((PROC / "self/mountinfo").read_text()))
+    mount = quota.containing(path, own_mounts())
     with _locked():
         if quota.project_of(path)[0] != 0:
             return

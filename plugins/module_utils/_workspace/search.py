@@ -16,10 +16,11 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from .._mountinfo import Mount, parse_mounts
 from . import credentials
 from .errors import WorkspaceError
-from .facts import Mount, SecretSearch
-from .kernel import PROC, container_pids, parse_mountinfo
+from .facts import SecretSearch
+from .kernel import PROC, container_pids
 
 CHUNK = 1 << 20
 MEMORY_LIMIT = 1 << 30
@@ -82,7 +83,7 @@ def search(pid: int, needles: Sequence[bytes], targets: Sequence[str]) -> Secret
     budget = FILES_LIMIT
     for target in targets:
         budget = _search_tree(root / target.lstrip("/"), target, budget, tally)
-    mounts = parse_mountinfo((PROC / str(pid) / "mountinfo").read_text())
+    mounts = parse_mounts((PROC / str(pid) / "mountinfo").read_text())
     for layer in _own_layer(mounts):
         budget = _search_tree(layer, "the container's layer", budget, tally)
     return SecretSearch(

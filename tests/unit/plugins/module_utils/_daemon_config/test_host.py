@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the journal, mountinfo, the data root and the pending note say."""
+"""What the journal, the data root and the pending note say."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ import json
 import os
 from pathlib import Path
 
-import pytest
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config import pending
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.journal import last_words
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.mounts import mount_of
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.root import (
     contents_of,
     is_empty,
     namespaces_of,
 )
-
-ROOT = "22 1 98:0 / / rw,relatime shared:1 - ext4 /dev/root rw"
-XFS = "99 22 7:0 / /var/lib/docker rw,relatime shared:5 - xfs /dev/loop0 rw,attr2,inode64,prjquota"
 
 
 def test_the_dying_line_wins_over_what_systemd_adds() -> None:
@@ -40,43 +35,6 @@ def test_without_a_dying_line_the_errors_count() -> None:
 
 def test_a_silent_daemon_has_no_last_words() -> None:
     assert last_words(["", "  "]) == ""
-
-
-def test_the_deepest_mount_counts() -> None:
-    mount = mount_of(f"{ROOT}\n{XFS}\n", "/var/lib/docker/volumes")
-    assert mount is not None
-    assert (mount.point, mount.type, mount.source, mount.project_quota) == (
-        "/var/lib/docker",
-        "xfs",
-        "/dev/loop0",
-        True,
-    )
-
-
-def test_a_sibling_with_the_same_beginning_is_another_path() -> None:
-    mount = mount_of(f"{ROOT}\n{XFS}\n", "/var/lib/docker.before-xfs")
-    assert mount is not None
-    assert mount.point == "/"
-
-
-def test_of_two_mounts_on_one_point_the_later_hides_the_other() -> None:
-    plain = XFS.replace(",prjquota", ",noquota")
-    mount = mount_of(f"{ROOT}\n{XFS}\n{plain}\n", "/var/lib/docker")
-    assert mount is not None
-    assert not mount.project_quota
-
-
-@pytest.mark.parametrize("option", ["noquota", "pqnoenforce", "usrquota"])
-def test_quotas_that_do_not_stop_anything_do_not_count(option: str) -> None:
-    mount = mount_of(XFS.replace("prjquota", option), "/var/lib/docker")
-    assert mount is not None
-    assert not mount.project_quota
-
-
-def test_escaped_mount_points_are_understood() -> None:
-    mount = mount_of(XFS.replace("/var/lib/docker", "/srv/with\\040space"), "/srv/with space/x")
-    assert mount is not None
-    assert mount.point == "/srv/with space"
 
 
 def test_the_data_root_names_what_people_keep_there(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import parse_mounts
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.expectation import Expectation
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.facts import Facts, Process, Quota
@@ -119,7 +120,7 @@ def facts() -> Callable[..., Facts]:
             "pids.max": "256",
         },
         swap_in_kernel=False,
-        mounts=kernel.parse_mountinfo(sample.read_text()),
+        mounts=parse_mounts(sample.read_text()),
         interfaces=("lo",),
         routes=0,
         quotas={

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import Mount
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import InvalidRequestError
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.facts import Mount
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.host import (
     HostState,
     build_specification,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import Mount, own_mounts
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, quota
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.facts import Mount
 
 
 def by_target(facts: Any) -> dict[str, Mount]:
@@ -29,22 +29,6 @@ def test_mounts_are_read_with_both_sets_of_options(facts: Any) -> None:
     assert mounts["/workspace"].kind == "xfs"
     assert "prjquota" in mounts["/workspace"].super_options
     assert not mounts["/proc/sys"].writable
-
-
-def test_the_topmost_of_two_mounts_counts() -> None:
-    text = (
-        "1 0 0:1 / /a rw - tmpfs tmpfs rw,size=1k\n"
-        "2 1 0:2 / /a ro - tmpfs tmpfs ro,size=2k\n"
-        "3 1 0:3 / /with\\040space rw - ext4 /dev/x rw\n"
-    )
-    first, second = kernel.parse_mountinfo(text)
-    assert (first.target, first.writable) == ("/a", False)
-    assert second.target == "/with space"
-
-
-def test_a_read_only_file_system_under_a_writable_mount_is_not_writable() -> None:
-    [mount] = kernel.parse_mountinfo("1 0 0:1 / /a rw - ext4 /dev/x ro\n")
-    assert not mount.writable
 
 
 def test_this_process_is_read() -> None:
@@ -78,7 +62,6 @@ def test_a_path_that_no_mount_covers_is_named_with_the_cure() -> None:
 
 
 def test_a_directory_without_project_quota_says_why(tmp_path: Path) -> None:
-    own = kernel.parse_mountinfo(Path("/proc/self/mountinfo").read_text())
-    found = quota.read(tmp_path, own)
+    found = quota.read(tmp_path, own_mounts())
     assert found.limit is None
     assert "no project quota" in found.reason or "without project quota" in found.reason

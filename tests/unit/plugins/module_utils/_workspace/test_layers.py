@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.facts import Mount, Quota, SecretSearch
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import Mount
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.facts import Quota, SecretSearch
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.layers import evaluate, writable_by
 
 PROXY = Mount(
