@@ -5,11 +5,11 @@ MOLECULE_WORKERS ?= 2
 SERVICES := $(wildcard tests/container tests/proxy tests/s3 tests/workloads)
 SCENARIOS ?= $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
-.PHONY: check test lint lint-python lint-ansible unit vm services sanity importer molecule generate
+.PHONY: check test lint lint-python lint-ansible unit vm services sanity importer molecule generate docs
 check: setup ## The quick inner loop: lint and unit tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-ansible lint-python unit
 
-test: check sanity importer services vm molecule ## All tests
+test: check docs sanity importer services vm molecule ## All tests
 
 lint: lint-python lint-ansible ## All linters
 
@@ -44,3 +44,6 @@ importer: setup ## galaxy-importer on the built collection
 
 molecule: setup ## Every Molecule scenario, each on a fresh VM (SCENARIOS="a b", RELEASES="trixie bookworm")
 	tests/molecule/run --workers $(MOLECULE_WORKERS) --releases "$(RELEASES)" $(SCENARIOS)
+
+docs: setup ## The documentation site: build/docs/html/index.html
+	docs/build
