@@ -17,8 +17,8 @@ description:
   - Reads the configuration back after writing it. If the server dropped something, the former one is restored.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-requirements:
-  - boto3
+extends_documentation_fragment:
+  - bulkhead.workspace._s3
 attributes:
   check_mode:
     support: full
@@ -126,50 +126,6 @@ options:
       - Without it, what the bucket has stays.
     type: str
     choices: [all_storage_classes_128K, varies_by_storage_class]
-  endpoint_url:
-    description: Address of an S3 server other than AWS.
-    type: str
-    default: ''
-  region:
-    description: Region of the bucket.
-    type: str
-    default: ''
-  profile:
-    description: Name of a profile in the AWS configuration files.
-    type: str
-    default: ''
-  access_key:
-    description: Access key. Without it, the profile or the environment is used.
-    type: str
-    default: ''
-  secret_key:
-    description: Secret key for O(access_key).
-    type: str
-    default: ''
-  session_token:
-    description: Session token for temporary credentials.
-    type: str
-    default: ''
-  ca_bundle:
-    description: Path of a file with the certificates to trust.
-    type: path
-    default: ''
-  instance_metadata:
-    description: Whether credentials may be asked from the metadata service of a cloud machine.
-    type: bool
-    default: false
-  connect_timeout:
-    description: Seconds to wait for a connection.
-    type: int
-    default: 5
-  read_timeout:
-    description: Seconds to wait for an answer.
-    type: int
-    default: 20
-  attempts:
-    description: How often a request is tried in all.
-    type: int
-    default: 3
   wait_timeout:
     description: Seconds to wait until the server shows what was written.
     type: int
@@ -212,10 +168,11 @@ import importlib.util
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3.errors import S3Error
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3.options import access, access_problems
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.apply import apply, checked_rules
-from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.bucket import Access, Bucket
-from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.errors import LifecycleError
-from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.options import ACCESS_OPTIONS, ARGUMENTS
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.bucket import Bucket
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.options import ARGUMENTS
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.plan import (
     Plan,
     Present,
@@ -231,7 +188,7 @@ def main() -> None:
     params = module.params
 
     try:
-        wanted = checked_rules(params["rules"], params["bucket"])
+        wanted = checked_rules(params["rules"], params["bucket"], access_problems(params))
 
         def make(present: Present) -> Plan:
             return make_plan(
@@ -244,7 +201,7 @@ def main() -> None:
             )
 
         outcome = apply(
-            Bucket(params["bucket"], Access(**{option: params[option] for option in ACCESS_OPTIONS})),
+            Bucket(params["bucket"], access(params)),
             make,
             bucket=params["bucket"],
             check_mode=module.check_mode,
@@ -252,7 +209,7 @@ def main() -> None:
             clock=time.monotonic,
             sleep=time.sleep,
         )
-    except LifecycleError as error:
+    except S3Error as error:
         module.fail_json(msg=str(error))
     for warning in outcome.warnings:
         module.warn(warning)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .._s3.errors import S3Error
 from . import plan as planning
 from . import validate
-from .errors import LifecycleError
 from .plan import Plan, Present
 from .rules import Rule, from_options
 
@@ -42,12 +42,12 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
 
 
-def checked_rules(options: Sequence[Mapping[str, Any]], bucket: str) -> list[Rule]:
-    """The rules in canonical form; refused with all their problems before anything is sent."""
+def checked_rules(options: Sequence[Mapping[str, Any]], bucket: str, others: Sequence[str] = ()) -> list[Rule]:
+    """The rules in canonical form; refused with all their problems, and the `others`, before anything is sent."""
     rules = [from_options(entry) for entry in options]
-    problems = validate.problems(rules)
+    problems = [*others, *validate.problems(rules)]
     if problems:
-        raise LifecycleError(f"cannot write the lifecycle of bucket {bucket}: {'; '.join(problems)}")
+        raise S3Error(f"cannot write the lifecycle of bucket {bucket}: {'; '.join(problems)}")
     return rules
 
 
@@ -71,9 +71,9 @@ def apply(
         try:
             store.write_rules(plan.rules, plan.minimum_size)
             _read_back(store, plan, bucket, wait_timeout, clock, sleep)
-        except LifecycleError as error:
+        except S3Error as error:
             if plan.enable_versioning:
-                raise LifecycleError(f"{error}; versioning was switched on before and stays on") from error
+                raise S3Error(f"{error}; versioning was switched on before and stays on") from error
             raise
     return Outcome(plan, warnings)
 
@@ -82,7 +82,7 @@ def _refuse_whole_set(plan: Plan, bucket: str) -> None:
     """Ours and the foreign rules together can exceed what a bucket holds, or take each other's objects away."""
     problems = validate.together(list(planning.by_id(plan.rules).values()))
     if plan.change_rules and problems:
-        raise LifecycleError(f"cannot write the lifecycle of bucket {bucket}: {'; '.join(problems)}")
+        raise S3Error(f"cannot write the lifecycle of bucket {bucket}: {'; '.join(problems)}")
 
 
 def _warnings(plan: Plan, is_ceph: bool) -> list[str]:
@@ -124,13 +124,13 @@ def _read_back(
         pause = min(pause * 2, LONGEST_PAUSE)
     dropped = ", ".join(planning.lost(plan.rules, kept)) or "them as they were, but added to them"
     if seen == old:
-        raise LifecycleError(
+        raise S3Error(
             f"cannot confirm the lifecycle of bucket {bucket}: the server took it, but shows the former one after "
             f"{wait_timeout:g} s, without {dropped}; if it does not know that, leave it out, else raise wait_timeout "
             "and run again"
         )
     store.write_rules(plan.before.rules, plan.before.minimum_size)
-    raise LifecycleError(
+    raise S3Error(
         f"cannot write the lifecycle of bucket {bucket}: of the rules sent, the server did not keep {dropped}; the "
         "former lifecycle is in place again; leave those fields out, or use a server that has them"
     )

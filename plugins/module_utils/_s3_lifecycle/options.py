@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._s3.options import ACCESS
+
 _TRANSITION: dict[str, Any] = {
     "days": {"type": "int", "required": True},
     "storage_class": {"type": "str", "required": True},
@@ -32,23 +34,6 @@ RULE: dict[str, Any] = {
     "abort_incomplete_multipart_upload_days": {"type": "int"},
 }
 
-_ACCESS: dict[str, Any] = {
-    "endpoint_url": {"type": "str", "default": ""},
-    "region": {"type": "str", "default": ""},
-    "profile": {"type": "str", "default": ""},
-    "access_key": {"type": "str", "default": "", "no_log": False},
-    "secret_key": {"type": "str", "default": "", "no_log": True},
-    "session_token": {"type": "str", "default": "", "no_log": True},
-    "ca_bundle": {"type": "path", "default": ""},
-    "instance_metadata": {"type": "bool", "default": False},
-    "connect_timeout": {"type": "int", "default": 5},
-    "read_timeout": {"type": "int", "default": 20},
-    "attempts": {"type": "int", "default": 3},
-}
-
-# The options that say how to reach the server: the fields of bucket.Access.
-ACCESS_OPTIONS = tuple(_ACCESS)
-
 ARGUMENTS: dict[str, Any] = {
     "bucket": {"type": "str", "required": True},
     "rules": {"type": "list", "elements": "dict", "options": RULE, "default": []},
@@ -59,6 +44,6 @@ ARGUMENTS: dict[str, Any] = {
         "type": "str",
         "choices": ["all_storage_classes_128K", "varies_by_storage_class"],
     },
-    **_ACCESS,
+    **ACCESS,
     "wait_timeout": {"type": "int", "default": 60},
 }

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3.connection import Access
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3.errors import S3Error
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.apply import (
     Outcome,
     apply,
     checked_rules,
 )
-from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.bucket import Access, Bucket
-from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.errors import LifecycleError
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.bucket import Bucket
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.plan import Present, make_plan
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.rules import from_options, to_api
 
@@ -95,20 +96,20 @@ def test_a_slow_server_is_waited_for() -> None:
 
 
 def test_a_server_that_stays_stale_is_told_apart() -> None:
-    with pytest.raises(LifecycleError, match="shows the former one after 10 s, without end: the whole rule"):
+    with pytest.raises(S3Error, match="shows the former one after 10 s, without end: the whole rule"):
         run(Memory(stale_reads=99), END)
 
 
 def test_a_dropped_field_is_named_and_the_former_rules_come_back() -> None:
     store = Memory(drops_size=True)
     store.versioning, store.rules = "Enabled", [to_api(END)]
-    with pytest.raises(LifecycleError, match=r"did not keep big: Filter\.ObjectSizeGreaterThan; the former"):
+    with pytest.raises(S3Error, match=r"did not keep big: Filter\.ObjectSizeGreaterThan; the former"):
         run(store, END, BIG)
     assert store.rules == [to_api(END)]
 
 
 def test_problems_are_told_together_before_anything_is_sent() -> None:
-    with pytest.raises(LifecycleError) as caught:
+    with pytest.raises(S3Error) as caught:
         checked_rules([{"id": "a"}, {"id": "b", "expiration_days": 0}], "my-bucket")
     assert "of bucket my-bucket: rule 'a': it does nothing" in str(caught.value)
     assert "rule 'b': expiration_days must be at least 1" in str(caught.value)
@@ -123,7 +124,7 @@ def failure(endpoint: str, **access: Any) -> str:
         "read_timeout": 1,
         "attempts": 1,
     }
-    with pytest.raises(LifecycleError) as caught:
+    with pytest.raises(S3Error) as caught:
         Bucket("some-bucket", Access(endpoint_url=endpoint, **{**keys, **access})).present()
     return str(caught.value)
 
@@ -178,5 +179,5 @@ def test_there_are_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 
 
 def test_a_bucket_name_that_cannot_be() -> None:
-    with pytest.raises(LifecycleError, match="the request is not valid"):
+    with pytest.raises(S3Error, match="the request is not valid"):
         Bucket("no/bucket name", Access(access_key="K", secret_key="S", region="us-east-1")).present()  # noqa: S106

@@ -18,6 +18,7 @@ _WRONG_PLACE = "the bucket is in another region, or the endpoint signs for anoth
 # Error code of the server -> cause and cure.
 _BY_CODE = {
     "NoSuchBucket": "the bucket does not exist; create it, or correct its name",
+    "BucketAlreadyExists": "the name belongs to a bucket of somebody else; choose another",
     "AccessDenied": "the credentials are known, but lack the permission {permission}; grant it",
     "AllAccessDisabled": "the account or bucket is disabled; ask the owner of the account",
     "SignatureDoesNotMatch": "the secret key does not fit the access key; correct the secret key",
@@ -34,6 +35,9 @@ _BY_CODE = {
     "InvalidRequest": "the server refuses the combination of rules; correct it",
     "NotImplemented": "the server has no such function; use one with versioning and lifecycle rules",
     "SlowDown": "the server asks for fewer requests; try again later",
+    "InvalidObjectState": "the object lies in an archive class; request its retrieval and wait",
+    "NoSuchKey": "the object does not exist; look whether a lifecycle rule has ended it",
+    "403": "the server refuses it and says no more; look at the credentials and at permission {permission}",
     "404": "the endpoint answers, but not as an S3 server; correct endpoint_url",
 }
 
@@ -76,3 +80,9 @@ def explain(error: Exception, *, act: str, permission: str, endpoint: str) -> st
             text = " ".join(str(error).split())
             return f"cannot {act}: {_BY_EXCEPTION[kind.__name__].format(endpoint=endpoint, text=text)}"
     return f"cannot {act}: {type(error).__name__}: {error}"
+
+
+def code_of(error: Exception) -> str:
+    """The server's code in any exception that boto3 raises; empty when no server answered."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code") or "") if isinstance(response, Mapping) else ""
