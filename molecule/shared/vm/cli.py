@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vm import lifecycle
 from vm.bake import bake
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--release", choices=_RELEASES, default=_RELEASES[0])
     verb.add_argument("--memory", type=int, default=_MEMORY_MIB, metavar="MIB")
     verb.add_argument("--owner", type=int, metavar="PID", help="end the machine when this process has ended")
+    verb.add_argument("--disk", type=Path, metavar="FILE", help="a second disk, read-only")
     verb.set_defaults(run=_up)
 
     verb = verbs.add_parser("down", help="end a machine and delete it")
@@ -84,7 +86,14 @@ def _say(line: str) -> None:
 
 
 def _up(options: argparse.Namespace) -> None:
-    lifecycle.up(options.name, release=options.release, memory_mib=options.memory, owner=options.owner, say=_say)
+    lifecycle.up(
+        options.name,
+        release=options.release,
+        memory_mib=options.memory,
+        owner=options.owner,
+        disk=options.disk,
+        say=_say,
+    )
 
 
 def _down(options: argparse.Namespace) -> None:

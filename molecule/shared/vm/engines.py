@@ -19,12 +19,16 @@ TAP = "tap0"
 
 @dataclass(frozen=True)
 class Machine:
-    """The facts of a machine that an engine needs."""
+    """The facts of a machine that an engine needs.
+
+    :ivar disk: a file that the machine sees as a second, read-only disk, or None.
+    """
 
     folder: Path
     port: int
     memory_mib: int
     cpu: int
+    disk: Path | None = None
 
     @property
     def overlay(self) -> Path:
@@ -69,6 +73,7 @@ def _qemu(accelerator: Sequence[str]) -> Callable[[Image, Machine], Sequence[str
             *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
             *("-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=1"),
             *("-drive", f"file={machine.overlay},format=qcow2,if=virtio,cache=unsafe"),
+            *(("-drive", f"file={machine.disk},format=raw,if=virtio,readonly=on") if machine.disk else ()),
             *("-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{machine.port}-:22"),
             *("-device", "virtio-net-pci,netdev=n0,romfile="),
         ]
@@ -100,12 +105,18 @@ def _in_uml_runtime(image: Image, *visible: str) -> list[str]:
 
 def _uml(image: Image, machine: Machine) -> Sequence[str]:
     folders = [f"{image.folder}", f"{machine.folder}"]
+    disk = f"{machine.disk}" if machine.disk else None
     return [
         # Kernel and guest processes take turns tens of thousands of times a second. Spread over processors that fall
         # idle in between, each turn wakes a sleeping one, and everything takes half as long again.
         *("taskset", "--cpu-list", str(machine.cpu)),
-        *_in_uml_runtime(image, "--ro-bind", folders[0], folders[0], "--bind", folders[1], folders[1]),
+        *_in_uml_runtime(
+            image,
+            *("--ro-bind", folders[0], folders[0], "--bind", folders[1], folders[1]),
+            *(("--ro-bind", disk, disk) if disk else ()),
+        ),
         *(f"mem={machine.memory_mib}M", f"ubda={machine.overlay},{image.disk}", "root=/dev/ubda", "rw"),
+        *((f"ubdbr={disk}",) if disk else ()),
         f"vec0:transport=tap,ifname={TAP},depth=128,gro=1",
         # A reboot in place would find its own tap still open; it exits instead, and the supervisor starts it again.
         *("lsm=landlock,yama,apparmor", "noreboot"),

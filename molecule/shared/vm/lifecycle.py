@@ -44,15 +44,18 @@ class Status:
     facts: dict[str, Any]
 
 
-def up(name: str, *, release: str, memory_mib: int, owner: int | None, say: Say) -> Status:
+def up(name: str, *, release: str, memory_mib: int, owner: int | None, disk: Path | None, say: Say) -> Status:
     """Boot a fresh machine and return when systemd has finished; an older machine of the same name is ended first.
 
     :param owner: process id that the machine must not outlive, or None.
+    :param disk: a file that becomes a second, read-only disk, or None.
     """
     if not _NAME.match(name):
         raise VmError(
             f"cannot bring up '{name}': a name is lower-case letters, digits and hyphens, 31 at most; choose another"
         )
+    if disk is not None and not disk.is_file():
+        raise VmError(f"cannot bring up '{name}': its second disk {disk} is not a file; build it first")
     down(name)
     image = bake(release, say)
     choice = choose(image)
@@ -69,6 +72,7 @@ def up(name: str, *, release: str, memory_mib: int, owner: int | None, say: Say)
         "port": listener.getsockname()[1],
         "memory_mib": memory_mib,
         "ssh_key": str(image.ssh_key),
+        "disk": str(disk.resolve()) if disk else None,
     }
     with one_at_a_time(paths.machines() / "lock"):
         facts["cpu"] = least_used(sorted(os.sched_getaffinity(0)), [known.facts.get("cpu") for known in machines()])

@@ -45,7 +45,13 @@ def supervise(name: str, *, listen_fd: int, owner: int | None) -> int:
     facts = json.loads((folder / "machine.json").read_text())
     engine = engine_named(facts["engine"])
     image = Image(folder.joinpath("image").resolve(), facts["release"])
-    machine = Machine(folder=folder, port=facts["port"], memory_mib=facts["memory_mib"], cpu=facts["cpu"])
+    machine = Machine(
+        folder=folder,
+        port=facts["port"],
+        memory_mib=facts["memory_mib"],
+        cpu=facts["cpu"],
+        disk=Path(facts["disk"]) if facts["disk"] else None,
+    )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
     with (folder / "lock").open("w") as lock:

@@ -76,6 +76,22 @@ def test_no_engine_writes_to_the_image(engine: choose.Engine, tmp_path: Path) ->
     assert naming in ([], [f"ubda={machine.overlay},{image.disk}"])
 
 
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+def test_a_second_disk_is_read_only(engine: choose.Engine, tmp_path: Path) -> None:
+    disk = tmp_path / "second.img"
+    machine = Machine(folder=tmp_path / "one", port=2222, memory_mib=64, cpu=0, disk=disk)
+    words = [str(word) for word in engine.command(Image(tmp_path / "image", "trixie"), machine)]
+    qemu, uml = f"file={disk},format=raw,if=virtio,readonly=on", f"ubdbr={disk}"
+    assert (uml in words) != (qemu in words)
+
+
+def test_a_second_disk_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(paths, "HOME", tmp_path)
+    with pytest.raises(VmError, match="is not a file; build it first"):
+        lifecycle.up("one", release="trixie", memory_mib=64, owner=None, disk=tmp_path / "none", say=print)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_machines_are_spread_over_the_processors() -> None:
     assert lifecycle.least_used([0, 1], []) == 0
     assert lifecycle.least_used([0, 1], [0]) == 1
@@ -89,7 +105,7 @@ def test_bad_names_are_refused_before_anything_is_made(
 ) -> None:
     monkeypatch.setattr(paths, "HOME", tmp_path)
     with pytest.raises(VmError, match="choose another"):
-        lifecycle.up(name, release="trixie", memory_mib=64, owner=None, say=print)
+        lifecycle.up(name, release="trixie", memory_mib=64, owner=None, disk=None, say=print)
     assert list(tmp_path.iterdir()) == []
 
 
