@@ -59,9 +59,10 @@ def collection_util(folder: str, name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def seccomp_profile() -> str:
+def seccomp_profile(level: str = "standard") -> str:
     seccomp = collection_util("plugin_utils", "_seccomp")
-    return str(seccomp.profile_text(seccomp.render_profile(role_variable("seccomp", "__seccomp_policy"))))
+    policy = {**role_variable("seccomp", "__seccomp_policy"), "level": level}
+    return str(seccomp.profile_text(seccomp.render_profile(policy)))
 
 
 def apparmor_profile() -> str:
@@ -89,6 +90,7 @@ def docker_subordinate_ids() -> str:
 
 ARTEFACTS: dict[str, Callable[[], str]] = {
     "deployment/seccomp/workspace-seccomp.json": seccomp_profile,
+    "deployment/seccomp/workspace-seccomp-strict.json": functools.partial(seccomp_profile, "strict"),
     "deployment/apparmor/workspace-container": apparmor_profile,
     "deployment/docker/daemon.json": docker_daemon_settings,
     "deployment/docker/subuid": docker_subordinate_ids,

@@ -25,6 +25,10 @@ Policy = Mapping[str, Any]
 Rule = dict[str, Any]
 
 
+DEFAULT_REFUSAL = {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": errno.EPERM}
+LEVEL_REASON = "Not needed by the recorded workloads, so left out of level strict."
+
+
 class PolicyError(ValueError):
     """The policy or a wish of the user contradicts itself; holds every problem found."""
 
@@ -35,6 +39,41 @@ class PolicyError(ValueError):
 
 def calls_of(groups: Iterable[Mapping[str, Any]]) -> set[str]:
     return {call for group in groups for call in group["calls"]}
+
+
+def at_level(policy: Policy, extra_allowed: Sequence[str] = ()) -> Policy:
+    """The policy cut down to its level: a call that the level leaves out moves to the deny table.
+
+    A call that the user adds stays as the level above has it, with its argument filter if it has one. What is left out
+    answers ENOSYS, so that programs fall back; calls with a filter answer EPERM, as the filter does.
+    """
+    if policy["level"] not in policy["levels"]:
+        return policy
+    kept = {*policy["levels"][policy["level"]], *extra_allowed}
+
+    def cut(groups: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        smaller = [{**group, "calls": [call for call in group["calls"] if call in kept]} for group in groups]
+        return [group for group in smaller if group["calls"]]
+
+    left_out = [
+        {"group": f"level_{policy['level']}", "errno": answer, "reason": LEVEL_REASON, "calls": sorted(calls - kept)}
+        for answer, calls in (("ENOSYS", calls_of(policy["allow"])), ("EPERM", calls_of(policy["filters"])))
+    ]
+    return {
+        **policy,
+        "allow": cut(policy["allow"]),
+        "filters": cut(policy["filters"]),
+        "deny": [*policy["deny"], *(group for group in left_out if group["calls"])],
+    }
+
+
+def _allowed(policy: Policy) -> set[str]:
+    return calls_of(policy["allow"]) | calls_of(policy["filters"])
+
+
+def _left_out(policy: Policy) -> set[str]:
+    """Calls that the policy allows, but not at its level."""
+    return _allowed(policy) - _allowed(at_level(policy))
 
 
 def policy_problems(policy: Policy) -> list[str]:
@@ -50,6 +89,9 @@ def policy_problems(policy: Policy) -> list[str]:
     for group in [*policy["allow"], *policy["filters"], *policy["deny"]]:
         if not str(group.get("reason", "")).strip():
             problems.append(f"the group of {group['calls'][0]} has no reason")
+    for name, calls in policy["levels"].items():
+        for call in sorted(set(calls) - _allowed(policy)):
+            problems.append(f"call {call} is in level {name}, but not among the allowed ones")
     return problems
 
 
@@ -57,6 +99,7 @@ def wish_problems(policy: Policy, extra_allowed: Sequence[str], extra_denied: Se
     """What is wrong with the user's additions, each problem with the variable, the call and what to do."""
     allowed, filtered, denied = (calls_of(policy[name]) for name in ("allow", "filters", "deny"))
     sealed = {call: group for group in policy["deny"] if group.get("sealed") for call in group["calls"]}
+    left_out = _left_out(policy)
     problems: list[str] = []
     for call in extra_allowed:
         if call in sealed:
@@ -64,12 +107,12 @@ def wish_problems(policy: Policy, extra_allowed: Sequence[str], extra_denied: Se
                 f"seccomp_extra_allowed: cannot open {call}: {sealed[call]['reason']} "
                 "No option opens it; remove it from the list"
             )
-        elif call in filtered:
+        elif call in filtered - left_out:
             problems.append(
                 f"seccomp_extra_allowed: cannot open {call} for every argument: it is allowed for the safe ones "
                 "already; remove it from the list"
             )
-        elif call not in allowed | denied:
+        elif call not in allowed | filtered | denied:
             problems.append(f"seccomp_extra_allowed: unknown system call {call!r}; correct its name")
     for call in extra_denied:
         if call not in allowed | filtered | denied:
@@ -82,9 +125,14 @@ def wish_problems(policy: Policy, extra_allowed: Sequence[str], extra_denied: Se
 def opened_by(policy: Policy, extra_allowed: Sequence[str]) -> list[str]:
     """What the user's additions open, one line a call: 'CALL: reason of its refusal'."""
     wanted = set(extra_allowed)
-    return [
+    lines = [
         f"{call}: {group['reason']}" for group in policy["deny"] for call in sorted(wanted.intersection(group["calls"]))
     ]
+    left_out = _left_out(policy)
+    for group in [*policy["allow"], *policy["filters"]]:
+        calls = sorted(wanted.intersection(left_out, group["calls"]))
+        lines += [f"{call}: {LEVEL_REASON} What it is for: {group['reason']}" for call in calls]
+    return lines
 
 
 def _errno_number(name: str) -> int:
@@ -124,6 +172,25 @@ def _filter_rules(group: Mapping[str, Any], removed: set[str]) -> Iterable[Rule]
             yield rule
 
 
+def _learning(policy: Policy) -> Policy:
+    """The policy of learning mode: what is not sealed is done and logged, so its refusals go away.
+
+    A sealed filter must say what it refuses, since the default action no longer does. Only filters of the form "none of
+    these bits" can be sealed: each bit becomes a refusal.
+    """
+    filters = []
+    for group in policy["filters"]:
+        cases = [case for case in group["cases"] if "errno" not in case]
+        if group.get("sealed"):
+            (arg,) = cases[0]["args"]
+            bits = [1 << bit for bit in range(arg["mask"].bit_length()) if arg["mask"] >> bit & 1]
+            cases += [
+                {"errno": "EPERM", "args": [{"index": arg["index"], "mask": bit, "values": [bit]}]} for bit in bits
+            ]
+        filters.append({**group, "cases": cases})
+    return {**policy, "filters": filters, "deny": [group for group in policy["deny"] if group.get("sealed")]}
+
+
 def render_profile(
     policy: Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -131,9 +198,13 @@ def render_profile(
     problems = policy_problems(policy) + wish_problems(policy, extra_allowed, extra_denied)
     if problems:
         raise PolicyError(problems)
+    policy = at_level(policy, extra_allowed)
     removed = set(extra_denied)
-    opened = set(extra_allowed) - calls_of(policy["allow"])
+    opened = set(extra_allowed) - _allowed(policy)
     already_denied = calls_of(policy["deny"])
+    learning = policy["mode"] == "learn"
+    if learning:
+        policy = _learning(policy)
 
     rules: list[Rule] = []
     for group in policy["allow"]:
@@ -169,9 +240,9 @@ def render_profile(
                 "errnoRet": errno.EPERM,
             }
         )
+    default = {"defaultAction": "SCMP_ACT_LOG"} if learning else DEFAULT_REFUSAL
     return {
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": errno.EPERM,
+        **default,
         "archMap": [{"architecture": name, "subArchitectures": []} for name in policy["architectures"]],
         "syscalls": rules,
     }

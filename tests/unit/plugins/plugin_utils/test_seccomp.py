@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import errno
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +25,22 @@ GUIDE_DENY_LIST = [
 ]  # fmt: skip
 SEALED = sorted(_seccomp.calls_of(group for group in POLICY["deny"] if group.get("sealed")))
 OPENABLE = sorted(_seccomp.calls_of(group for group in POLICY["deny"] if not group.get("sealed")))
+STRICT = {**POLICY, "level": "strict"}
+DOCKER_DEFAULT = {
+    line
+    for line in (Path(__file__).parents[3] / "workloads/docker-default.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
+# Linux 6.8 and later; on other architectures than x86_64 some have always been there.
+NEWER_THAN_LIBSECCOMP_2_5 = {
+    "file_getattr", "file_setattr", "getxattrat", "listmount", "listxattrat", "lsm_get_self_attr", "lsm_list_modules",
+    "lsm_set_self_attr", "mseal", "open_tree_attr", "removexattrat", "setxattrat", "statmount", "uretprobe",
+}  # fmt: skip
 PLAIN = sorted(_seccomp.calls_of(POLICY["allow"]))
 FILTERED = sorted(_seccomp.calls_of(POLICY["filters"]))
+
+
+BIT_32 = 1 << 32
 
 
 def decide(profile: dict[str, Any], call: str, *args: int) -> str | int:
@@ -45,6 +61,61 @@ def profile() -> dict[str, Any]:
 def test_the_size_of_the_allowlist_is_the_measured_one() -> None:
     assert len(PLAIN) == 243
     assert len(FILTERED) == 15
+
+
+def allowed(profile: dict[str, Any]) -> set[str]:
+    return {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
+
+
+@pytest.mark.parametrize(("level", "share"), [("standard", 0.86), ("strict", 0.56)])
+def test_a_level_allows_fewer_calls_than_docker(level: str, share: float) -> None:
+    ours = allowed(_seccomp.render_profile({**POLICY, "level": level}))
+    assert len(ours) <= share * len(DOCKER_DEFAULT)
+    assert ours <= DOCKER_DEFAULT
+
+
+def test_level_strict_answers_what_it_leaves_out_so_that_programs_fall_back() -> None:
+    profile = _seccomp.render_profile(STRICT)
+    assert decide(profile, "membarrier") == errno.ENOSYS
+    assert decide(profile, "personality", 0) == errno.EPERM
+    assert decide(profile, "clone", 0x003D0F00) == "allow"
+    assert decide(profile, "mount") == errno.EPERM
+
+
+def test_a_call_added_to_level_strict_keeps_its_filter_and_is_shown() -> None:
+    wishes = ["mknod", "membarrier"]
+    assert _seccomp.wish_problems(STRICT, wishes, []) == []
+    profile = _seccomp.render_profile(STRICT, wishes)
+    assert decide(profile, "mknod", 0, 0o010644) == "allow"
+    assert decide(profile, "mknod", 0, 0o020000) == errno.EPERM
+    assert decide(profile, "membarrier") == "allow"
+    shown = _seccomp.opened_by(STRICT, wishes)
+    assert [line.split(":")[0] for line in shown] == ["membarrier", "mknod"]
+    assert all("left out of level strict" in line for line in shown)
+
+
+LEARNING = {**POLICY, "mode": "learn"}
+
+
+@pytest.mark.parametrize("level", ["standard", "strict"])
+def test_learning_mode_refuses_the_sealed_calls_and_logs_the_rest(level: str) -> None:
+    profile = _seccomp.render_profile({**LEARNING, "level": level})
+    assert profile["defaultAction"] == "SCMP_ACT_LOG"
+    refused = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ERRNO" for name in rule["names"]}
+    assert refused == {*SEALED, "clone"}
+    for bit in range(64):
+        flags = 1 << bit
+        answer = decide(profile, "clone", flags) if flags & 0x7E020000 else "allow"
+        assert answer == (errno.EPERM if flags & 0x7E020000 else "allow")
+    assert decide(profile, "clone", BIT_32 | 0x10000000) == errno.EPERM
+
+
+def test_every_name_is_one_that_libseccomp_knows_or_is_newer_than_it() -> None:
+    """A misspelt name would vanish in silence: the engine leaves out what it does not know."""
+    library = ctypes.CDLL("libseccomp.so.2")
+    names = {name for rule in _seccomp.render_profile(POLICY)["syscalls"] for name in rule["names"]}
+    unknown = {name for name in names if library.seccomp_syscall_resolve_name(name.encode()) == -1}
+    assert unknown <= NEWER_THAN_LIBSECCOMP_2_5
 
 
 def test_no_call_has_two_unconditional_rules(profile: dict[str, Any]) -> None:
@@ -109,9 +180,6 @@ def test_an_opened_call_is_shown_with_its_reason() -> None:
     ]
 
 
-BIT_32 = 1 << 32
-
-
 @pytest.mark.parametrize(
     ("call", "args", "answer"),
     [
@@ -164,12 +232,14 @@ def test_a_policy_that_contradicts_itself_is_refused_with_all_problems() -> None
     broken["allow"][0]["calls"].append("mount")
     broken["allow"][0]["calls"].append("write")
     broken["deny"][0]["reason"] = " "
+    broken["levels"]["strict"].append("wriet")
     with pytest.raises(_seccomp.PolicyError) as caught:
         _seccomp.render_profile(broken)
     assert caught.value.problems == [
         "call mount is in both tables, allow and deny",
         "call write is twice in table allow",
         "the group of clock_settime has no reason",
+        "call wriet is in level strict, but not among the allowed ones",
     ]
 
 
