@@ -24,6 +24,7 @@ author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 extends_documentation_fragment:
   - bulkhead.workspace._attributes
+  - bulkhead.workspace._container
   - bulkhead.workspace._docker
 attributes:
   check_mode:
@@ -33,13 +34,6 @@ attributes:
     details:
       - Shows each differing field by name. The seccomp profile is shown as a digest.
 options:
-  conversation_id:
-    description:
-      - The conversation. It names the container V(ws-ID), the volumes V(ws-ID-workspace) and V(ws-ID-venv),
-        the labels and the directory of the proxy's socket.
-      - 1 to 48 letters, digits, C(_) and C(-), beginning with a letter or digit.
-    type: str
-    required: true
   state:
     description:
       - V(started) creates the container if needed and returns when its main process runs, and is healthy if the
@@ -49,172 +43,6 @@ options:
     type: str
     choices: [present, started, stopped, absent]
     default: started
-  image:
-    description:
-      - Reference or identifier of the image. Required unless O(state=absent).
-      - The image must be on the host already, and is never pulled. It must have C(/workspace) and C(/opt/venv),
-        owned by O(user), since new volumes take their owner from there.
-    type: str
-  runtime:
-    description:
-      - The runtime, one of those that the daemon knows.
-      - Under V(runsc) the profiles of layer L2 do not apply inside, and the report says so.
-    type: str
-    default: runc
-  user:
-    description: Numeric user and group inside the container. Root is refused.
-    type: str
-    default: "1000:1000"
-  capabilities:
-    description:
-      - Capabilities that stay in the bounding set; all others are dropped. Only the four of the default may be chosen.
-    type: list
-    elements: str
-    default: [CHOWN, SETUID, SETGID, DAC_OVERRIDE]
-  seccomp_profile:
-    description:
-      - Path of the seccomp profile on the target. An edited file is a difference to a container made with the old one.
-      - An empty string leaves the container with Docker's own profile, which does not count as layer L2.
-      - If not given, the environment variable E(SECCOMP_PROFILE_PATH) is used.
-    type: str
-    default: /etc/bulkhead/seccomp/workspace-seccomp.json
-  apparmor_profile:
-    description:
-      - Name of the AppArmor profile, which must be loaded. An empty string leaves the container with Docker's own.
-      - If not given, the environment variable E(APPARMOR_PROFILE_NAME) is used.
-    type: str
-    default: workspace-container
-  userns_remap:
-    description:
-      - Whether to insist on a Docker daemon that maps the users of containers. V(false) or an empty string takes the
-        daemon as it is.
-      - If not given, the environment variable E(USERNS_REMAP_ENABLED) is used.
-    type: str
-    default: "true"
-  cpu_quota:
-    description:
-      - Processor time in microseconds for each O(cpu_period). The default is two cores. An empty string means no limit.
-      - If not given, the environment variable E(CONTAINER_CPU_QUOTA) is used.
-    type: str
-    default: "200000"
-  cpu_period:
-    description: Length of the scheduler's period in microseconds.
-    type: int
-    default: 100000
-  memory:
-    description:
-      - Memory, such as V(2g). Swap is always off. An empty string means no limit.
-      - If not given, the environment variable E(CONTAINER_MEMORY_LIMIT) is used.
-    type: str
-    default: 2g
-  pids_limit:
-    description:
-      - Number of processes and threads. V(100) suits small agents. An empty string means no limit.
-      - If not given, the environment variable E(CONTAINER_PIDS_LIMIT) is used.
-    type: str
-    default: "256"
-  disk_limit:
-    description:
-      - Disk space for C(/workspace) and C(/opt/venv) together. It needs Docker's data on XFS with project quota.
-        An empty string means no limit.
-      - If not given, the environment variable E(CONTAINER_DISK_LIMIT) is used.
-    type: str
-    default: 5g
-  venv_size:
-    description: The part of O(disk_limit) that C(/opt/venv) gets. C(/workspace) gets the rest.
-    type: str
-    default: 1g
-  workspace_storage:
-    description: Whether C(/workspace) is a volume with a size, or a memory file system.
-    type: str
-    choices: [volume, tmpfs]
-    default: volume
-  workspace_tmpfs_size:
-    description: Size of C(/workspace) with O(workspace_storage=tmpfs). It counts against O(memory).
-    type: str
-    default: 1g
-  tmpfs:
-    description:
-      - The memory file systems. None is executable, and none honours setuid bits.
-      - Together with O(shm_size) they must leave something of O(memory).
-    type: list
-    elements: dict
-    default:
-      - path: /tmp
-        size: 512m
-      - path: /var/tmp
-        size: 256m
-      - path: /run
-        size: 64m
-        mode: "0755"
-        owned: true
-      - path: /home/appuser
-        size: 128m
-        mode: "0700"
-        owned: true
-      - path: /home/appuser/.cache
-        size: 512m
-        mode: "0700"
-        owned: true
-    suboptions:
-      path:
-        description: Where it is mounted.
-        type: path
-        required: true
-      size:
-        description: Its size.
-        type: str
-        required: true
-      mode:
-        description: Mode of its top directory.
-        type: str
-        default: "1777"
-      owned:
-        description: Whether its top directory belongs to O(user).
-        type: bool
-        default: false
-  shm_size:
-    description: Size of C(/dev/shm).
-    type: str
-    default: 64m
-  read_only_root:
-    description: Whether the root file system is read-only.
-    type: bool
-    default: true
-  network:
-    description: The network. The host's and another container's are refused.
-    type: str
-    default: none
-  proxy:
-    description:
-      - Whether to open the conversation at the host's credential proxy, and to mount the directory of its socket
-        read-only at C(/run/proxy). E(ANTHROPIC_BASE_URL) in the container then leads to the image's forwarder.
-    type: bool
-    default: true
-  proxy_control_socket:
-    description: Control socket of the credential proxy.
-    type: path
-    default: /run/credential_proxy/control.sock
-  proxy_directory:
-    description: Directory in which the credential proxy keeps one directory for each conversation.
-    type: path
-    default: /var/lib/credential_proxy/conversations
-  environment:
-    description: Further environment variables. Names that look like a credential are refused.
-    type: dict
-    default: {}
-  command:
-    description: The program to run instead of the image's own.
-    type: list
-    elements: str
-  init:
-    description: Whether Docker's small init process runs as the first one, and buries the dead.
-    type: bool
-    default: true
-  stop_timeout:
-    description: Seconds between the request to stop and the end by force.
-    type: int
-    default: 10
   start_timeout:
     description: Seconds within which the main process must run (and be healthy).
     type: int
@@ -241,6 +69,17 @@ options:
     type: list
     elements: path
     default: []
+  workspaces:
+    description:
+      - Several conversations at once, instead of O(conversation_id). They are created side by side, which is much
+        faster than a loop over the task, and one that fails does not harm the others.
+      - Each entry has C(conversation_id), and may have any other option of this module but O(docker_host) with a value
+        of its own. The options of the task hold for all entries that do not have their own.
+      - An entry with a wrong option refuses the whole task before anything is changed. What goes wrong later is told
+        for each conversation in RV(workspaces), and fails the task when all are done.
+    type: list
+    elements: dict
+    version_added: 1.1.0
 seealso:
   - module: bulkhead.workspace.workspace_container_info
   - module: bulkhead.workspace.workspace_probe
@@ -275,6 +114,16 @@ EXAMPLES = r"""
     userns_remap: "false"
     required_layers: [L1, L3, L4, L5, L6]
 
+- name: Start several at once, one of them with more memory, each for eight hours
+  bulkhead.workspace.workspace_container:
+    image: bulkhead/workspace:demo
+    expires_after: 8h
+    workspaces:
+      - conversation_id: 7f3c2a
+      - conversation_id: 91b0de
+      - conversation_id: c44a17
+        memory: 4g
+
 - name: Remove the workspace with all its files
   bulkhead.workspace.workspace_container:
     conversation_id: 7f3c2a
@@ -284,12 +133,12 @@ EXAMPLES = r"""
 RETURN = r"""
 conversation_id:
   description: The conversation.
-  returned: success
+  returned: success with O(conversation_id)
   type: str
   sample: 7f3c2a
 container:
   description: The container, or what there was of it in check mode; empty when there is none.
-  returned: success
+  returned: success with O(conversation_id)
   type: dict
   sample:
     id: 3b4f1c0d9a5e
@@ -298,14 +147,14 @@ container:
     image: sha256:aa11bb22cc33
 volumes:
   description: The volumes of the container, by the path where they are mounted.
-  returned: success
+  returned: success with O(conversation_id)
   type: dict
   sample:
     /workspace: ws-7f3c2a-workspace
     /opt/venv: ws-7f3c2a-venv
 actions:
   description: What was done, in order; in check mode what would be done.
-  returned: success
+  returned: success with O(conversation_id)
   type: list
   elements: str
   sample:
@@ -316,7 +165,7 @@ actions:
     - start ws-7f3c2a
 reasons:
   description: Why, one entry for each thing that was not as specified.
-  returned: success
+  returned: success with O(conversation_id)
   type: list
   elements: str
   sample:
@@ -324,7 +173,7 @@ reasons:
     - the container is not running
 differences:
   description: The fields in which the live container differed from the specification.
-  returned: success
+  returned: success with O(conversation_id)
   type: list
   elements: dict
   sample:
@@ -341,6 +190,23 @@ layers:
     L7:
       status: enforced
       evidence: own user namespace; uid_map 0->100000 (65536); on the host the processes belong to uid 101000
+workspaces:
+  description:
+    - With O(workspaces), the result of each conversation in the order of the entries. Each has C(failed); one that
+      failed has C(msg), and C(problems) or C(layers) where they apply; any other has the values above and C(warnings).
+  returned: if O(workspaces) is given
+  type: list
+  elements: dict
+  sample:
+    - conversation_id: 7f3c2a
+      failed: false
+      changed: false
+      warnings: []
+      actions: []
+    - conversation_id: 91b0de
+      failed: true
+      changed: false
+      msg: "cannot prepare the workspace of conversation 91b0de: image: Docker on host1 has no image no/such:image"
 problems:
   description: Everything that is wrong with the task or the host.
   returned: failure before any change
@@ -358,43 +224,39 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.argu
     container_arguments,
     failing,
 )
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.batch import batch_result
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.report import outcome_result
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.request import build_request
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.service import Outcome, absent, present
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.service import keep, keep_one
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.wish import build_wish, build_wishes
 
 
-def run(module: AnsibleModule) -> Outcome:
-    """Brings the conversation into the wanted state."""
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Brings the conversations into their states."""
     params: dict[str, Any] = module.params
-    if params["state"] == "absent":
-        request = build_request({**params, "image": params["image"] or "absent"})
-        return absent(Driver(params["docker_host"]), request, dry_run=module.check_mode)
-    request = build_request(params, tuple(params["required_layers"]))
-    return present(
-        Driver(params["docker_host"]),
-        request,
-        state=params["state"],
-        recreate=params["recreate"],
-        required_layers=params["required_layers"],
-        secret_files=params["secret_files"],
-        start_timeout=params["start_timeout"],
-        dry_run=module.check_mode,
-    )
+    if params["workspaces"] is not None:
+        wishes = build_wishes(params, params["workspaces"])
+        return batch_result(wishes, keep(Driver(params["docker_host"]), wishes, dry_run=module.check_mode))
+    wish = build_wish(params)
+    outcome = keep_one(Driver(params["docker_host"]), wish, dry_run=module.check_mode)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return outcome_result(wish.conversation_id, outcome)
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(
         argument_spec=container_arguments(),
-        required_if=[("state", name, ("image",)) for name in ("present", "started", "stopped")],
+        required_one_of=[("conversation_id", "workspaces")],
+        mutually_exclusive=[("conversation_id", "workspaces")],
         supports_check_mode=True,
     )
     with failing(module):
-        outcome = run(module)
-        for warning in outcome.warnings:
-            module.warn(warning)
-        module.exit_json(**outcome_result(module.params["conversation_id"], outcome))
+        result = run(module)
+        if result.get("failed"):
+            module.fail_json(**result)
+        module.exit_json(**result)
 
 
 if __name__ == "__main__":

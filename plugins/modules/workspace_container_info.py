@@ -98,7 +98,7 @@ conversations:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import names, parse
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import parse
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.arguments import (
     DOCKER_HOST,
     SECRET_FILES,
@@ -106,8 +106,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.argu
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import InvalidRequestError
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.proof import inspect_layers
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.report import conversation_result
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.listing import conversations
 
 
 def run(module: AnsibleModule) -> list[dict[str, Any]]:
@@ -118,18 +117,7 @@ def run(module: AnsibleModule) -> list[dict[str, Any]]:
             parse.conversation_id(wanted)
         except ValueError as error:
             raise InvalidRequestError("look at a conversation", [f"conversation_id: {error}"]) from error
-    driver = Driver(module.params["docker_host"])
-    found = {
-        (container["Config"].get("Labels") or {}).get(names.CONVERSATION, ""): container
-        for container in driver.managed_containers()
-        # One that is being replaced is none of its own.
-        if not str(container["Name"]).endswith(".replaced")
-    }
-    return [
-        conversation_result(container, inspect_layers(driver, container, module.params["secret_files"]))
-        for conversation_id, container in sorted(found.items())
-        if wanted in (None, conversation_id)
-    ]
+    return conversations(Driver(module.params["docker_host"]), wanted, module.params["secret_files"])
 
 
 def main() -> None:

@@ -13,32 +13,19 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
 from .errors import InvalidRequestError, LayerNotInForceError, WorkspaceError
-from .options import OPTIONS
-from .request import LAYERS
+from .parameters import ARGUMENTS, TASK_ARGUMENTS, VARIABLES
 
 DOCKER_HOST = {"type": "str", "default": "unix:///var/run/docker.sock"}
-# The paths are no secret; the content never leaves search.py.
-SECRET_FILES = {"type": "list", "elements": "path", "default": [], "no_log": False}
+SECRET_FILES = TASK_ARGUMENTS["secret_files"]
 
 
 def container_arguments() -> dict[str, Any]:
     """The argument specification of workspace_container: the option table, and how the task is to be done."""
     table = {
-        option.name: (
-            {**option.argument, "fallback": (env_fallback, [option.variable])} if option.variable else option.argument
-        )
-        for option in OPTIONS
-        if option.argument is not None
+        name: {**argument, "fallback": (env_fallback, [VARIABLES[name]])} if name in VARIABLES else argument
+        for name, argument in ARGUMENTS.items()
     }
-    return {
-        **table,
-        "state": {"type": "str", "choices": ["present", "started", "stopped", "absent"], "default": "started"},
-        "docker_host": DOCKER_HOST,
-        "recreate": {"type": "bool", "default": False},
-        "required_layers": {"type": "list", "elements": "str", "choices": list(LAYERS), "default": list(LAYERS)},
-        "secret_files": SECRET_FILES,
-        "start_timeout": {"type": "int", "default": 30},
-    }
+    return {**table, "docker_host": DOCKER_HOST, "workspaces": {"type": "list", "elements": "dict"}}
 
 
 @contextmanager

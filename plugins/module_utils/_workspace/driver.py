@@ -60,7 +60,7 @@ class Driver:
             return dict(self._client.info())
 
     def image(self, reference: str) -> dict[str, Any] | None:
-        """An image that is on the host; it is never pulled."""
+        """An image that is on the host."""
         with self._act("inspect", f"image {reference}"):
             try:
                 return dict(self._client.inspect_image(reference))
@@ -83,17 +83,41 @@ class Driver:
             except docker.errors.NotFound:
                 return None
 
+    def container_ids(self, *, label: str = "", name: str = "") -> dict[str, str]:
+        """Identifiers by name of the containers, running or not, that have a label or match a regular expression."""
+        filters = {key: [value] for key, value in (("label", label), ("name", name)) if value}
+        with self._act("list", "containers"):
+            found = self._client.containers(all=True, filters=filters)
+        return {entry["Names"][0].lstrip("/"): entry["Id"] for entry in found if entry.get("Names")}
+
     def managed_containers(self) -> list[dict[str, Any]]:
         """The containers with our label, running or not."""
-        with self._act("list", "containers"):
-            found = self._client.containers(all=True, filters={"label": [f"{names.MANAGED}=true"]})
-        inspected = (self.container(entry["Id"]) for entry in found)
+        inspected = (self.container(key) for key in self.container_ids(label=f"{names.MANAGED}=true").values())
         return [entry for entry in inspected if entry is not None]
 
-    def create_volume(self, name: str, options: Mapping[str, str], labels: Mapping[str, str]) -> None:
-        """Makes a volume of the local driver."""
+    def volumes(self, *, label: str = "", name: str = "") -> dict[str, dict[str, Any]]:
+        """Volumes by name that have a label or match a regular expression, in one call."""
+        filters = {key: [value] for key, value in (("label", label), ("name", name)) if value}
+        with self._act("list", "volumes"):
+            return {entry["Name"]: entry for entry in self._client.volumes(filters=filters)["Volumes"] or []}
+
+    def pull(self, reference: str) -> None:
+        """Fetches an image from its registry."""
+        with self._act("pull", f"image {reference}"):
+            for line in self._client.pull(reference, stream=True, decode=True):
+                # The daemon has said "200 OK" long before it finds out.
+                if "error" in line:
+                    raise WorkspaceError(
+                        f"cannot pull image {reference}: {line['error']}; see that the registry can be reached from "
+                        "this host and that the reference is right"
+                    )
+
+    def create_volume(self, name: str, options: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Any]:
+        """Makes a volume of the local driver and returns its description."""
         with self._act("create", f"volume {name}"):
-            self._client.create_volume(name, driver="local", driver_opts=dict(options), labels=dict(labels))
+            return dict(
+                self._client.create_volume(name, driver="local", driver_opts=dict(options), labels=dict(labels))
+            )
 
     def remove_volume(self, name: str) -> None:
         """Removes a volume; one that is gone already is fine."""
@@ -125,6 +149,11 @@ class Driver:
         """Starts a container."""
         with self._act("start", f"container {name}"):
             self._client.start(name)
+
+    def pause(self, name: str) -> None:
+        """Freezes a running container."""
+        with self._act("pause", f"container {name}"):
+            self._client.pause(name)
 
     def unpause(self, name: str) -> None:
         """Resumes a paused container."""

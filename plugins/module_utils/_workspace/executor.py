@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,7 @@ from .options import FIELDS
 from .plan import Act, Action, Plan
 from .proxy_control import ProxyControl
 from .specification import Request, Specification
-
-_POLL_SECONDS = 0.1
-# A main process that dies at once usually does so within this time.
-_SETTLE_SECONDS = 0.3
+from .starting import wait_until_it_works
 
 
 def specification_hash(specification: Specification) -> str:
@@ -34,7 +30,10 @@ def specification_hash(specification: Specification) -> str:
 
 
 class Executor:
-    """One run. After apply() either commit() or undo() is called."""
+    """One run. After apply() either commit() or undo() is called.
+
+    ``volumes`` are the descriptions of those that were made; ``started`` is the container as it was when it worked.
+    """
 
     def __init__(self, driver: Driver, proxy: ProxyControl | None, request: Request, *, start_timeout: float) -> None:
         self._driver = driver
@@ -43,11 +42,15 @@ class Executor:
         self._start_timeout = start_timeout
         self._undo: list[Callable[[], None]] = []
         self._set_aside: str | None = None
+        self.volumes: dict[str, Mapping[str, Any]] = {}
+        self.started: Mapping[str, Any] | None = None
 
     def apply(self, plan: Plan, specification: Specification | None = None) -> None:
         """Does every action in order."""
         for action in plan.actions:
-            self._do(action, specification)
+            # An image is pulled before there can be a plan.
+            if action.act is not Act.PULL_IMAGE:
+                self._do(action, specification)
 
     def commit(self) -> None:
         """Keeps what was done; a container that was replaced goes now."""
@@ -95,13 +98,14 @@ class Executor:
 
     def _create_volume(self, name: str) -> None:
         volume = next(entry for entry in self._request.volumes if entry.name == name)
-        self._driver.create_volume(name, volume.driver_options, names.labels(self._request.conversation_id))
+        made = self._driver.create_volume(name, volume.driver_options, names.labels(self._request.conversation_id))
         self._undo.append(lambda: self._driver.remove_volume(name))
+        self.volumes[name] = made
 
     def _limit_volumes(self) -> None:
         """Before anything is in them: an interrupted run may have left one without its limit, too."""
         for volume in self._request.volumes:
-            made = self._driver.volume(volume.name)
+            made = self.volumes.get(volume.name) or self._driver.volume(volume.name)
             if made is not None and volume.size is not None:
                 quota_mend.ensure(Path(made["Mountpoint"]), volume.size)
 
@@ -129,26 +133,4 @@ class Executor:
     def _start(self, name: str) -> None:
         self._undo.append(lambda: self._driver.stop(name, self._request.stop_timeout))
         self._driver.start(name)
-        self._wait(name)
-
-    def _wait(self, name: str) -> None:
-        """Until the main process runs, and is healthy if the image says how to tell."""
-        begun = time.monotonic()
-        while True:
-            container = self._driver.container(name)
-            state: dict[str, Any] = container["State"] if container else {"Status": "removed"}
-            if state["Status"] not in {"created", "running"}:
-                raise WorkspaceError(
-                    f"cannot start container {name}: its main process ended with status "
-                    f"{state.get('ExitCode', 'unknown')}; its last words: {self._driver.log(name) or '(none)'}"
-                )
-            health = (state.get("Health") or {}).get("Status", "healthy")
-            passed = time.monotonic() - begun
-            if state["Status"] == "running" and health == "healthy" and passed > _SETTLE_SECONDS:
-                return
-            if passed > self._start_timeout:
-                raise WorkspaceError(
-                    f"cannot start container {name}: after {self._start_timeout} s it is {state['Status']} and "
-                    f"{health}; raise start_timeout, or see 'docker logs {name}'"
-                )
-            time.sleep(_POLL_SECONDS)
+        self.started = wait_until_it_works(self._driver, name, self._start_timeout)

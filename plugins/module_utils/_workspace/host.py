@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,49 @@ class HostState:
     seccomp_problem: str = ""
     apparmor: Mapping[str, str] | None = None
     userns_remap: bool = False
-    runtimes: frozenset[str] = field(default_factory=lambda: frozenset({"runc"}))
+    # The arguments of each runtime that the daemon knows.
+    runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"runc": ()})
     data_root: Mount | None = None
 
 
-def read_host(request: Request, info: Mapping[str, Any], image: Mapping[str, Any] | None) -> HostState:
+class HostFiles:
+    """What the host's own files say, each read once in a run."""
+
+    def __init__(self) -> None:
+        self._seccomp: dict[str | None, tuple[str | None, str]] = {}
+
+    def seccomp(self, path: str | None) -> tuple[str | None, str]:
+        """The text of a profile, or what is wrong with it."""
+        if path not in self._seccomp:
+            self._seccomp[path] = _read_seccomp(path)
+        return self._seccomp[path]
+
+    @cached_property
+    def apparmor(self) -> dict[str, str] | None:
+        """The loaded profiles."""
+        return kernel.loaded_apparmor_profiles()
+
+    @cached_property
+    def mounts(self) -> tuple[Mount, ...]:
+        """The mounts of the host."""
+        return own_mounts()
+
+
+def read_host(
+    request: Request, info: Mapping[str, Any], image: Image | None, files: HostFiles | None = None
+) -> HostState:
     """Looks at the host; changes nothing."""
-    seccomp, problem = _read_seccomp(request.seccomp_profile)
+    files = files or HostFiles()
+    seccomp, problem = files.seccomp(request.seccomp_profile)
     return HostState(
         name=str(info.get("Name", "this host")),
-        image=Image.of(image) if image else None,
+        image=image,
         seccomp=seccomp,
         seccomp_problem=problem,
-        apparmor=kernel.loaded_apparmor_profiles(),
+        apparmor=files.apparmor,
         userns_remap=any(str(entry).startswith("name=userns") for entry in info.get("SecurityOptions") or []),
-        runtimes=frozenset(info.get("Runtimes") or {"runc"}),
-        data_root=quota.containing(Path(info.get("DockerRootDir") or "/var/lib/docker"), own_mounts()),
+        runtimes=_runtimes(info),
+        data_root=quota.containing(Path(info.get("DockerRootDir") or "/var/lib/docker"), files.mounts),
     )
 
 
@@ -59,6 +87,11 @@ def build_specification(request: Request, host: HostState) -> Specification:
     if problems or host.image is None:
         raise InvalidRequestError(f"prepare the workspace of conversation {request.conversation_id}", problems)
     return Specification(request=request, image=host.image, seccomp=host.seccomp)
+
+
+def _runtimes(info: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    found = info.get("Runtimes") or {"runc": {}}
+    return {name: tuple((entry or {}).get("runtimeArgs") or ()) for name, entry in found.items()}
 
 
 def _read_seccomp(path: str | None) -> tuple[str | None, str]:
@@ -83,8 +116,8 @@ def _read_seccomp(path: str | None) -> tuple[str | None, str]:
 def _image_problems(request: Request, host: HostState) -> list[str]:
     if host.image is None:
         return [
-            f"image: Docker on {host.name} has no image {request.image}, and images are never pulled here; "
-            f"load it there with 'docker load' or 'docker pull {request.image}', or correct image"
+            f"image: Docker on {host.name} has no image {request.image}, and it is not pulled unless asked; "
+            "load it there with 'docker load', or set pull: true, or correct image"
         ]
     problems = image_problems(host.image.volumes, request)
     if not (request.command or host.image.entrypoint or host.image.command):

@@ -71,6 +71,38 @@ def read_counters(group: Path | None, files: Iterable[str]) -> dict[str, int]:
     return found
 
 
+def at_rest(pid: int, fewest: int) -> bool:
+    """Whether the container has at least so many processes, and each of them waits for something."""
+    states = [state for state in (_state(member) for member in _members(pid)) if state not in ("", "Z", "X")]
+    return len(states) >= fewest and set(states) <= {"S", "I"}
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is not waiting to be buried."""
+    return _state(pid) not in ("", "Z", "X")
+
+
+def _state(pid: int) -> str:
+    try:
+        # The name in parentheses may hold anything; the state follows the last one.
+        return (PROC / str(pid) / "stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return ""
+
+
+def _members(pid: int) -> list[int]:
+    """The processes of a container, on a host with cgroup version 1 too."""
+    try:
+        if cgroup_directory(pid) is not None:
+            return container_pids(pid)
+        found = [pid]
+        for member in found:
+            found += [int(child) for child in (PROC / f"{member}/task/{member}/children").read_text().split()]
+    except OSError:
+        return []
+    return found
+
+
 def available_memory() -> int:
     """Bytes that the host can still give out."""
     fields = parse_status((PROC / "meminfo").read_text())

@@ -12,6 +12,8 @@ from typing import Any
 MANAGED = "io.bulkhead.workspace.managed"
 CONVERSATION = "io.bulkhead.workspace.conversation"
 SPECIFICATION = "io.bulkhead.workspace.spec"
+EXPIRES_AFTER = "io.bulkhead.workspace.expires_after"
+IDLE_AFTER = "io.bulkhead.workspace.idle_after"
 PROBE = "io.bulkhead.workspace.probe"
 
 WORKSPACE = "/workspace"

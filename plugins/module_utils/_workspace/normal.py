@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -62,6 +63,8 @@ def environment(value: Iterable[str] | None) -> dict[str, str]:
     return dict(str(entry).partition("=")[::2] for entry in value or [])
 
 
+# A batch compares the same long profile again and again.
+@functools.lru_cache(maxsize=32)
 def digest(document: str) -> str:
     """A short name for a JSON document, the same for every spelling of the same content."""
     try:
@@ -117,8 +120,8 @@ def attached(value: Mapping[str, Any] | None) -> list[str]:
 
 
 def our_labels(value: Mapping[str, str] | None) -> dict[str, str]:
-    """The labels that mark ownership; an image may bring others."""
-    ours = {names.MANAGED, names.CONVERSATION}
+    """The labels that mark ownership and expiry; an image may bring others."""
+    ours = {names.MANAGED, names.CONVERSATION, names.EXPIRES_AFTER, names.IDLE_AFTER}
     return {key: content for key, content in (value or {}).items() if key in ours}
 
 

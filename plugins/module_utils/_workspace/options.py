@@ -55,9 +55,9 @@ def _constant(name: str, key: str, value: Any, shape: Callable[[Any], Any]) -> O
 OPTIONS: tuple[Option, ...] = (
     Option(
         name="conversation_id",
-        argument={"type": "str", "required": True},
+        argument={"type": "str"},
         parse=parse.conversation_id,
-        fields=(_config("labels", "Labels", lambda s: names.labels(s.request.conversation_id), normal.our_labels),),
+        fields=(_config("labels", "Labels", tables.labels, normal.our_labels),),
     ),
     Option(
         name="image",
@@ -69,6 +69,7 @@ OPTIONS: tuple[Option, ...] = (
             _config("entrypoint", "Entrypoint", tables.entrypoint, normal.sequence),
         ),
     ),
+    Option(name="pull", argument={"type": "bool", "default": False}),
     Option(
         name="runtime",
         argument={"type": "str", "default": "runc"},
@@ -235,6 +236,9 @@ OPTIONS: tuple[Option, ...] = (
         parse=tables.seconds,
         fields=(_config("stop_timeout", "StopTimeout", lambda s: s.request.stop_timeout),),
     ),
+    # Both are kept as labels: see tables.labels.
+    Option(name="expires_after", argument={"type": "str", "default": ""}, parse=parse.duration),
+    Option(name="idle_after", argument={"type": "str", "default": ""}, parse=parse.duration),
     _constant("privileged", "Privileged", False, normal.truth),
     _constant("ipc_mode", "IpcMode", "private", normal.text),
     _constant("pid_mode", "PidMode", "", normal.text),

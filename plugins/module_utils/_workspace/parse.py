@@ -13,6 +13,8 @@ UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID")
 
 _SIZE = re.compile(r"([0-9]{1,15})([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SPAN = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
 _CONVERSATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}", re.ASCII)
 _USER = re.compile(r"([0-9]{1,9}):([0-9]{1,9})", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -30,6 +32,16 @@ def size(value: str) -> int | None:
     return int(match[1]) * UNITS[match[2].lower()]
 
 
+def duration(value: str) -> int | None:
+    """Seconds in "90s", "30m", "8h" or "7d"; None for the empty string, which means never."""
+    if value == "":
+        return None
+    match = _SPAN.fullmatch(value)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{value!r} is no span of time; write a positive number with s, m, h or d, for example 8h")
+    return int(match[1]) * _SPANS[match[2]]
+
+
 def positive(value: str) -> int | None:
     """A positive whole number; None for the empty string, which switches a limit off."""
     if value == "":
@@ -39,8 +51,10 @@ def positive(value: str) -> int | None:
     return int(value)
 
 
-def conversation_id(value: str) -> str:
+def conversation_id(value: str | None) -> str:
     """An identifier that is safe in a container name, a path and a label alike."""
+    if value is None:
+        raise ValueError("is missing; name the conversation")
     if not _CONVERSATION_ID.fullmatch(value):
         shown = value if len(value) <= 60 else value[:57] + "..."
         raise ValueError(
@@ -88,8 +102,10 @@ def network(value: str) -> str:
     return name(value)
 
 
-def image(value: str) -> str:
+def image(value: str | None) -> str:
     """An image reference or identifier without white space."""
+    if value is None:
+        raise ValueError("is missing; name an image, or say state: absent")
     if not value or len(value) > 255 or re.search(r"[\s\x00-\x1f]", value) or value.startswith("-"):
         raise ValueError(f"{value[:60]!r} is no image reference; write for example bulkhead/workspace:demo")
     return value

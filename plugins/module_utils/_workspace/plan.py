@@ -21,6 +21,7 @@ from .specification import Request, Specification
 class Act(Enum):
     """Everything that can be done to a conversation, in words fit for a result."""
 
+    PULL_IMAGE = "pull image"
     OPEN_PROXY = "open proxy"
     CREATE_VOLUME = "create volume"
     CREATE_CONTAINER = "create container"

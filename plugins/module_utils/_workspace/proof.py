@@ -7,32 +7,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from . import expectation, kernel, layers, search
-from .driver import Driver
 from .errors import LayerNotInForceError, WorkspaceError
-from .facts import SecretSearch
+from .facts import Facts, SecretSearch
 from .specification import Request
 
 Report = dict[str, dict[str, str]]
 
 
-def inspect_layers(driver: Driver, container: Mapping[str, Any], secret_files: Sequence[str] = ()) -> Report:
-    """The layer report of a container, read from the kernel."""
-    state = container["State"]
-    if not state.get("Running"):
-        return layers.not_running()
-    volumes = _volumes(driver, container)
-    sizes = {target: _size(volume) for target, volume in volumes.items()}
-    expected = expectation.expectation(container["HostConfig"], sizes)
+@dataclass(frozen=True, kw_only=True)
+class Proved:
+    """The kernel's facts and the verdicts that they lead to."""
+
+    facts: Facts
+    report: Report
+
+
+def examine(
+    container: Mapping[str, Any], volumes: Mapping[str, Mapping[str, Any]], secret_files: Sequence[str] = ()
+) -> Proved:
+    """Looks at a running container. ``volumes`` are Docker's descriptions by name; others than its own do no harm."""
+    mounted = mounted_volumes(container, volumes)
+    expected = expectation.expectation(
+        container["HostConfig"], {target: volume_size(volume) for target, volume in mounted.items()}
+    )
+    pid = int(container["State"]["Pid"])
     secrets: SecretSearch | None = None
-    pid = int(state["Pid"])
     if secret_files:
         writable = sorted({*expected.volumes, *expected.tmpfs, "/dev/shm"})
         secrets = search.search(pid, search.read_needles(secret_files), writable)
-    facts = kernel.read_facts(pid, {target: volume["Mountpoint"] for target, volume in volumes.items()}, secrets)
-    return layers.evaluate(expected, facts)
+    facts = kernel.read_facts(pid, {target: volume["Mountpoint"] for target, volume in mounted.items()}, secrets)
+    return Proved(facts=facts, report=layers.evaluate(expected, facts))
 
 
 def require(report: Report, required: Sequence[str], name: str) -> None:
@@ -47,12 +55,9 @@ def require(report: Report, required: Sequence[str], name: str) -> None:
         )
 
 
-def require_writable(driver: Driver, container: Mapping[str, Any], request: Request) -> None:
+def require_writable(facts: Facts, request: Request) -> None:
     """Raises unless the volumes belong to the container's user, who could not write into them otherwise."""
-    volumes = _volumes(driver, container)
-    pid = int(container["State"]["Pid"])
-    facts = kernel.read_facts(pid, {target: volume["Mountpoint"] for target, volume in volumes.items()})
-    wrong = [target for target in sorted(volumes) if not layers.writable_by(facts, target, request.user)]
+    wrong = [target for target in sorted(facts.owners) if not layers.writable_by(facts, target, request.user)]
     if wrong:
         raise WorkspaceError(
             f"cannot use container {request.container_name}: {', '.join(wrong)} does not belong to user "
@@ -61,16 +66,18 @@ def require_writable(driver: Driver, container: Mapping[str, Any], request: Requ
         )
 
 
-def _volumes(driver: Driver, container: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = {}
-    for mount in container.get("Mounts") or []:
-        if mount["Type"] == "volume":
-            volume = driver.volume(mount["Name"])
-            if volume is not None:
-                found[mount["Destination"]] = volume
-    return found
+def mounted_volumes(
+    container: Mapping[str, Any], volumes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """The container's volumes by the path where they are mounted."""
+    return {
+        mount["Destination"]: volumes[mount["Name"]]
+        for mount in container.get("Mounts") or []
+        if mount["Type"] == "volume" and mount["Name"] in volumes
+    }
 
 
-def _size(volume: Mapping[str, Any]) -> int | None:
+def volume_size(volume: Mapping[str, Any]) -> int | None:
+    """The size that a volume was made with, in bytes."""
     size = (volume.get("Options") or {}).get("size", "")
     return int(size) if size.isdigit() else None

@@ -30,9 +30,9 @@ class ProxyControl:
         """Makes the proxy forget a conversation and remove its socket."""
         self._ask("close", conversation_id)
 
-    def is_open(self, conversation_id: str) -> bool:
-        """Whether the proxy listens for a conversation."""
-        return conversation_id in self._ask("list")["conversations"]
+    def conversations(self) -> frozenset[str]:
+        """The conversations that the proxy listens for."""
+        return frozenset(self._ask("list")["conversations"])
 
     def _ask(self, operation: str, conversation_id: str | None = None) -> dict[str, Any]:
         what = f"{operation} conversation {conversation_id}" if conversation_id else f"{operation} the conversations"

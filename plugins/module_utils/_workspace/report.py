@@ -32,7 +32,7 @@ def volume_summary(container: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def outcome_result(conversation_id: str, outcome: Outcome) -> dict[str, Any]:
-    """The result of workspace_container."""
+    """The result for one conversation."""
     plan = outcome.plan
     return {
         "changed": plan.changed,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from .specification import Request
 LAYERS = ("L1", "L2", "L3", "L4", "L5", "L6", "L7")
 
 MEBIBYTE = 1024**2
+_IDENTIFIER = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 
 
 def build_request(params: Mapping[str, Any], required_layers: tuple[str, ...] = ()) -> Request:
@@ -61,6 +63,8 @@ def _contradictions(request: Request) -> list[str]:
         f"environment: {name} looks like a credential; give it to the credential proxy instead"
         for name in suspicious(request.environment)
     ]
+    if request.pull and _IDENTIFIER.fullmatch(request.image):
+        problems.append("pull: an image cannot be pulled by its identifier; name repository and digest in image")
     if request.proxy and len(f"{request.proxy_source}/proxy.sock") > 107:
         problems.append("proxy_directory: the socket's path would exceed Linux's 107 characters")
     return problems

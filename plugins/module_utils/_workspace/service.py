@@ -2,22 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""The door to everything: brings one conversation into a state, or says what would be done. Needs no Ansible."""
+"""The core behind both doors: brings conversations into their states, or says what would be done. Needs no Ansible.
+
+What many conversations share is asked once: the daemon's settings, images, volumes, names, the proxy's list. Then each
+conversation is planned, carried out and proved on its own, several at a time; one that fails does not harm the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from . import host, layers, names, proof
+from . import host, layers, proof
 from .driver import Driver
 from .errors import LayerNotInForceError, WorkspaceError
 from .executor import Executor
-from .plan import Actual, Plan, plan_absent, plan_present
-from .proxy_control import ProxyControl
-from .specification import Request, Specification
+from .lock import locked
+from .observe import Observation, observe
+from .plan import Act, Action, Plan, plan_absent, plan_present
+from .specification import Specification
+from .wish import Wish
+
+# More at a time gain nothing: the daemon and the kernel are the brake (measured with 20 containers on two cores).
+AT_A_TIME = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,84 +37,115 @@ class Outcome:
     plan: Plan
     container: Mapping[str, Any] | None = None
     layers: proof.Report = field(default_factory=dict)
+    image: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
-def observe(driver: Driver, request: Request, proxy: ProxyControl | None) -> Actual:
-    """What the host holds under the conversation's names."""
-    both = (names.workspace_volume(request.conversation_id), names.venv_volume(request.conversation_id))
-    found = {name: driver.volume(name) for name in both}
-    return Actual(
-        container=driver.container(request.container_name),
-        replaced=driver.container(names.replaced(request.conversation_id)),
-        volumes={name: volume for name, volume in found.items() if volume is not None},
-        proxy_open=proxy is not None and proxy.is_open(request.conversation_id),
-    )
+def keep(driver: Driver, wishes: Sequence[Wish], *, dry_run: bool = False) -> list[Outcome | WorkspaceError]:
+    """Brings each conversation into its state, all or nothing for each; one entry for each wish, in order.
+
+    Raises WorkspaceError for what concerns all: a daemon that does not answer, a lock that is not given.
+    """
+    ids = [wish.conversation_id for wish in wishes]
+    with nullcontext() if dry_run else locked(ids):
+        seen = observe(driver, wishes)
+        return _side_by_side([partial(_keep_one, driver, wish, seen, dry_run) for wish in wishes])
 
 
-def present(
-    driver: Driver,
-    request: Request,
-    *,
-    state: str,
-    recreate: bool = False,
-    required_layers: Sequence[str] = (),
-    secret_files: Sequence[str] = (),
-    start_timeout: float = 30,
-    dry_run: bool = False,
-) -> Outcome:
-    """Brings a conversation into the state present, started or stopped; all or nothing."""
-    found = host.read_host(request, driver.host(), driver.image(request.image))
-    specification = host.build_specification(request, found)
-    proxy = ProxyControl(request.proxy_control_socket) if request.proxy else None
-    actual = observe(driver, request, proxy)
-    plan = plan_present(specification, actual, state=state, recreate=recreate)
+def keep_one(driver: Driver, wish: Wish, *, dry_run: bool = False) -> Outcome:
+    """The same for one conversation; raises its error."""
+    [result] = keep(driver, [wish], dry_run=dry_run)
+    if isinstance(result, WorkspaceError):
+        raise result
+    return result
+
+
+def _side_by_side(jobs: Sequence[Callable[[], Outcome]]) -> list[Outcome | WorkspaceError]:
+    def attempt(job: Callable[[], Outcome]) -> Outcome | WorkspaceError:
+        try:
+            return job()
+        except WorkspaceError as error:
+            return error
+
+    if len(jobs) < 2:
+        return [attempt(job) for job in jobs]
+    # Loaded only where it is used: it costs a single run several milliseconds.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(AT_A_TIME, len(jobs))) as pool:
+        return list(pool.map(attempt, jobs))
+
+
+def _keep_one(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Outcome:
+    return _absent(driver, wish, seen, dry_run) if wish.state == "absent" else _present(driver, wish, seen, dry_run)
+
+
+def _present(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Outcome:
+    request = wish.request
+    specification = host.build_specification(request, seen.host(request))
+    if request.pull and not dry_run:
+        # Only now, when nothing else is wrong with the request.
+        seen.fetch(request)
+        specification = host.build_specification(request, seen.host(request))
+    proxy = seen.proxy(request)
+    actual = seen.actual(request, proxy)
+    plan = plan_present(specification, actual, state=wish.state, recreate=wish.recreate)
+    if seen.pulls(request):
+        plan = replace(
+            plan,
+            actions=(Action(Act.PULL_IMAGE, request.image), *plan.actions),
+            reasons=(f"the host has no image {request.image}", *plan.reasons),
+        )
     if dry_run:
-        container, report = actual.container, proof.Report()
-        if not plan.changed:
-            # Nothing would be done, so the next run would ask the kernel the same questions.
-            container, report = _prove(driver, specification, required_layers, secret_files)
-        return Outcome(plan=plan, container=container, layers=report)
-    executor = Executor(driver, proxy, request, start_timeout=start_timeout)
+        if plan.changed:
+            return Outcome(plan=plan, container=actual.container)
+        # Nothing would be done, so the next run would ask the kernel the same questions.
+        return _proved(wish, specification, plan, actual.container, actual.volumes)
+    executor = Executor(driver, proxy, request, start_timeout=wish.start_timeout)
     try:
         executor.apply(plan, specification)
-        container, report = _prove(driver, specification, required_layers, secret_files)
+        container = executor.started or (driver.container(request.container_name) if plan.changed else actual.container)
+        outcome = _proved(wish, specification, plan, container, {**actual.volumes, **executor.volumes})
     except WorkspaceError as error:
         raise _with_undo(error, executor.undo(), plan) from error
     executor.commit()
-    return Outcome(plan=plan, container=container, layers=report)
+    return outcome
 
 
-def absent(driver: Driver, request: Request, *, dry_run: bool = False) -> Outcome:
+def _absent(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Outcome:
     """Removes a conversation: its container, its volumes with all files, its place at the proxy."""
-    warnings = []
-    proxy = ProxyControl(request.proxy_control_socket) if request.proxy else None
-    if proxy is not None and not Path(request.proxy_control_socket).exists():
-        # Removing must work on a host whose proxy is gone, but not in silence.
-        proxy = None
-        warnings.append(
+    request = wish.request
+    proxy = seen.proxy_if_there(request)
+    warnings: tuple[str, ...] = ()
+    if request.proxy and proxy is None:
+        # Not in silence.
+        warnings = (
             f"the credential proxy has no control socket {request.proxy_control_socket}, "
-            f"so conversation {request.conversation_id} could not be closed there"
+            f"so conversation {request.conversation_id} could not be closed there",
         )
-    plan = plan_absent(request, observe(driver, request, proxy))
+    plan = plan_absent(request, seen.actual(request, proxy))
     if not dry_run:
         executor = Executor(driver, proxy, request, start_timeout=0)
         executor.apply(plan)
         executor.commit()
-    return Outcome(plan=plan, warnings=tuple(warnings))
+    return Outcome(plan=plan, warnings=warnings)
 
 
-def _prove(
-    driver: Driver, specification: Specification, required: Sequence[str], secret_files: Sequence[str]
-) -> tuple[Mapping[str, Any] | None, proof.Report]:
-    request = specification.request
-    container = driver.container(request.container_name)
+def _proved(
+    wish: Wish,
+    specification: Specification,
+    plan: Plan,
+    container: Mapping[str, Any] | None,
+    volumes: Mapping[str, Mapping[str, Any]],
+) -> Outcome:
+    """The outcome with the kernel's word; raises where it does not confirm what is required."""
     if container is None or not container["State"]["Running"]:
-        return container, layers.not_running()
-    report = proof.inspect_layers(driver, container, secret_files)
-    proof.require(report, required, request.container_name)
-    proof.require_writable(driver, container, request)
-    return container, report
+        return Outcome(plan=plan, container=container, layers=layers.not_running())
+    name = specification.request.container_name
+    proved = proof.examine(container, volumes, wish.secret_files)
+    proof.require(proved.report, wish.required_layers, name)
+    proof.require_writable(proved.facts, specification.request)
+    return Outcome(plan=plan, container=container, layers=proved.report)
 
 
 def _with_undo(error: WorkspaceError, failures: list[str], plan: Plan) -> WorkspaceError:

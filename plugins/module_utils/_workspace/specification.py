@@ -57,6 +57,7 @@ class Image:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
+    user: str = ""
 
     @classmethod
     def of(cls, inspected: Mapping[str, Any]) -> Image:
@@ -68,6 +69,7 @@ class Image:
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),
             volumes=tuple(sorted(config.get("Volumes") or {})),
+            user=str(config.get("User") or ""),
         )
 
 
@@ -102,6 +104,9 @@ class Request:
     command: tuple[str, ...] | None
     init: bool
     stop_timeout: int
+    pull: bool
+    expires_after: int | None
+    idle_after: int | None
 
     @property
     def container_name(self) -> str:

@@ -68,6 +68,16 @@ def tmpfs(value: list[dict[str, Any]]) -> tuple[Tmpfs, ...]:
     return tuple(result.values())
 
 
+def labels(specification: Specification) -> dict[str, str]:
+    """Whose container it is, and after how many seconds the reaper may take it."""
+    request = specification.request
+    spans = {names.EXPIRES_AFTER: request.expires_after, names.IDLE_AFTER: request.idle_after}
+    return {
+        **names.labels(request.conversation_id),
+        **{label: str(seconds) for label, seconds in spans.items() if seconds is not None},
+    }
+
+
 def entrypoint(specification: Specification) -> list[str]:
     """The image's entrypoint, unless the task brings a command of its own."""
     return [] if specification.request.command else list(specification.image.entrypoint)

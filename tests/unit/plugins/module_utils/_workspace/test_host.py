@@ -34,7 +34,7 @@ GOOD = HostState(
     seccomp='{"defaultAction":"SCMP_ACT_ERRNO"}',
     apparmor={"workspace-container": "enforce"},
     userns_remap=True,
-    runtimes=frozenset({"runc"}),
+    runtimes={"runc": ()},
     data_root=XFS,
 )
 
@@ -48,7 +48,10 @@ def test_a_prepared_host_gives_a_specification(params: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image": None}, "image: Docker on host1 has no image bulkhead/workspace:demo, and images are never pulled"),
+        (
+            {"image": None},
+            "image: Docker on host1 has no image bulkhead/workspace:demo, and it is not pulled unless",
+        ),
         ({"image": Image(id="x")}, "names no program to run"),
         (
             {"image": Image(id="x", command=("a",), volumes=("/data", "/workspace"))},
@@ -57,7 +60,7 @@ def test_a_prepared_host_gives_a_specification(params: Any) -> None:
         ({"apparmor": None}, "the kernel of host1 has no AppArmor"),
         ({"apparmor": {}}, "profile workspace-container is not loaded on host1; apply the role apparmor"),
         ({"userns_remap": False}, "runs without user namespaces; apply the role docker_userns"),
-        ({"runtimes": frozenset({"runsc"})}, "knows no runtime runc; choose from runsc"),
+        ({"runtimes": {"runsc": ()}}, "knows no runtime runc; choose from runsc"),
         ({"data_root": replace(XFS, kind="ext4")}, "is on ext4"),
         ({"data_root": replace(XFS, super_options={"pqnoenforce": ""})}, "apply the role xfs_quota"),
     ],
@@ -100,6 +103,6 @@ def test_a_seccomp_file_is_passed_on_compact(params: Any, tmp_path: Path) -> Non
     path = tmp_path / "profile.json"
     path.write_text('{\n  "defaultAction": "SCMP_ACT_ERRNO"\n}\n')
     info = {"DockerRootDir": str(tmp_path), "SecurityOptions": ["name=seccomp,profile=builtin", "name=userns"]}
-    found = read_host(build_request(params(seccomp_profile=str(path))), info, {"Id": "sha256:2", "Config": {}})
+    found = read_host(build_request(params(seccomp_profile=str(path))), info, Image(id="sha256:2"))
     assert found.seccomp == '{"defaultAction":"SCMP_ACT_ERRNO"}'
     assert found.userns_remap

@@ -49,6 +49,8 @@ OPTIONS = st.fixed_dictionaries(
         "init": st.booleans(),
         "runtime": st.sampled_from(["runc", "runsc"]),
         "user": st.sampled_from(["1000:1000", "2000:2000"]),
+        "expires_after": st.sampled_from(["", "8h", "7d"]),
+        "idle_after": st.sampled_from(["", "30m"]),
     },
 )
 STATES = st.sampled_from(["present", "started", "stopped"])

@@ -82,6 +82,11 @@ def test_the_defaults_are_the_production_values(params: Any) -> None:
         ("environment", {"ANTHROPIC_API_KEY": "x"}, "looks like a credential"),
         ("environment", {"AWS_SECRET_ACCESS_KEY": "x"}, "looks like a credential"),
         ("stop_timeout", -1, "no sensible time"),
+        ("expires_after", "8 hours", "no span of time"),
+        ("expires_after", "0h", "no span of time"),
+        ("idle_after", "-1m", "no span of time"),
+        ("image", None, "is missing"),
+        ("conversation_id", None, "is missing"),
     ],
 )
 def test_bad_input_is_refused_by_name(params: Any, option: str, value: object, message: str) -> None:
