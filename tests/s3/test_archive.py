@@ -1,0 +1,122 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A workspace saved and restored, whole and interrupted, with volumes of real Docker daemons and Ceph as the server."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from native_docker import Daemon
+
+from . import module
+from .workspace import fill, picture
+
+INTERRUPTIONS = 10
+FIRST_ID = 100_000
+
+
+@dataclass(frozen=True)
+class Big:
+    """The large workspace: where it is, what it looks like, how the module reaches it."""
+
+    identifier: str
+    root: Path
+    picture: dict[str, tuple[Any, ...]]
+    options: dict[str, Any]
+
+    def archives(self, s3: Any) -> list[str]:
+        answer = s3.list_objects_v2(Bucket=self.options["bucket"], Prefix=f"workspaces/{self.identifier}/")
+        return [entry["Key"] for entry in answer.get("Contents", [])]
+
+
+Make = Callable[[Daemon], tuple[str, Path]]
+
+
+@pytest.fixture(scope="module")
+def big(remapping_daemon: Daemon, conversation: Make, s3: Any, access: dict[str, str]) -> Big:
+    identifier, root = conversation(remapping_daemon)
+    fill(root, FIRST_ID)
+    s3.create_bucket(Bucket="big")
+    options = {**access, "bucket": "big", "docker_host": remapping_daemon.url}
+    return Big(identifier, root, picture(root, FIRST_ID), options)
+
+
+def save(big: Big, **more: Any) -> dict[str, Any]:
+    return module.run("workspace_archive", {**big.options, "conversation_id": big.identifier, **more})
+
+
+def restore(big: Big, identifier: str, **more: Any) -> dict[str, Any]:
+    options = {"conversation_id": identifier, "from_conversation": big.identifier, "state": "restored"}
+    return module.run("workspace_archive", {**big.options, **options, **more})
+
+
+def interrupted(options: dict[str, Any], usual: float, seed: int) -> Iterator[float]:
+    """Starts the module again and again and kills it at random points of its usual time; yields each point.
+
+    A run that was done before its point, on a machine that is faster at times, is not counted.
+    """
+    chance = random.Random(seed)  # noqa: S311  for the same points each time
+    for turn in range(INTERRUPTIONS):
+        moment = usual * (turn + chance.random()) / INTERRUPTIONS
+        process = subprocess.Popen(
+            module.command("workspace_archive"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=module.environment(),
+        )
+        assert process.stdin is not None
+        with process.stdin:
+            process.stdin.write(module.arguments(options))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        killed = process.poll() is None
+        process.kill()
+        process.communicate()
+        if killed:
+            yield moment
+
+
+def test_an_interrupted_save_is_no_archive_and_a_whole_one_comes_back_identical(
+    big: Big, remapping_daemon: Daemon, docker_daemon: Daemon, conversation: Make, s3: Any
+) -> None:
+    new, new_root = conversation(remapping_daemon)
+    began = time.monotonic()
+    saved = save(big, prefix="first/")
+    usual = time.monotonic() - began
+    assert saved["changed"], saved
+    assert saved["archive"]["tree"]["entries"]["file"] == 20_001
+    assert not save(big, prefix="first/")["changed"]
+
+    for moment in interrupted({**big.options, "conversation_id": big.identifier}, usual, seed=1):
+        assert not any(key.endswith("manifest.json") for key in big.archives(s3)), f"after {moment:.2f} s"
+        assert "none there is whole" in restore(big, new)["msg"]
+    assert save(big)["changed"]
+
+    began = time.monotonic()
+    restored = restore(big, new)
+    usual = time.monotonic() - began
+    assert (restored["changed"], restored["restored"]) == (True, True), restored
+    assert picture(new_root, FIRST_ID) == big.picture
+    assert not restore(big, new)["changed"]
+
+    # On a host without user namespaces, the owners are the container's own.
+    plain, plain_root = conversation(docker_daemon)
+    assert restore(big, plain, docker_host=docker_daemon.url)["changed"]
+    assert picture(plain_root, 0) == big.picture
+
+    third, third_root = conversation(remapping_daemon)
+    options = {**big.options, "conversation_id": third, "from_conversation": big.identifier, "state": "restored"}
+    for _ in interrupted(options, usual, seed=2):
+        pass
+    assert restore(big, third)["restored"]
+    assert picture(third_root, FIRST_ID) == big.picture
