@@ -16,6 +16,8 @@ import pytest
 from native_docker import Daemon, daemon
 from rgw import client, cluster
 
+from .double import Double, running
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # The Docker client drops connections unclosed, and the S3 server's processes outlive what started them.
@@ -51,6 +53,12 @@ def bucket(s3: Any) -> str:
 def access(rgw: cluster.Cluster) -> dict[str, str]:
     """How a module reaches the server."""
     return {**rgw.shown(), "region": client.REGION}
+
+
+@pytest.fixture(scope="session")
+def double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Double]:
+    with running(tmp_path_factory.mktemp("double") / "log") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -42,4 +42,6 @@ def run(name: str, options: dict[str, Any], *, check: bool = False, seconds: flo
     )
     assert b"Traceback" not in done.stdout + done.stderr, (done.stdout + done.stderr).decode()
     result: dict[str, Any] = json.loads(done.stdout)
+    # On its way to the controller a warning is a structure; its text is what a user sees.
+    result["warnings"] = [warning["event"]["msg"] for warning in result.get("warnings", [])]
     return result

@@ -33,9 +33,9 @@ class Big:
     picture: dict[str, tuple[Any, ...]]
     options: dict[str, Any]
 
-    def archives(self, s3: Any) -> list[str]:
-        answer = s3.list_objects_v2(Bucket=self.options["bucket"], Prefix=f"workspaces/{self.identifier}/")
-        return [entry["Key"] for entry in answer.get("Contents", [])]
+    def manifests(self, s3: Any, prefix: str) -> list[str]:
+        answer = s3.list_objects_v2(Bucket=self.options["bucket"], Prefix=f"{prefix}{self.identifier}/")
+        return [entry["Key"] for entry in answer.get("Contents", []) if entry["Key"].endswith("manifest.json")]
 
 
 Make = Callable[[Daemon], tuple[str, Path]]
@@ -59,8 +59,8 @@ def restore(big: Big, identifier: str, **more: Any) -> dict[str, Any]:
     return module.run("workspace_archive", {**big.options, **options, **more})
 
 
-def interrupted(options: dict[str, Any], usual: float, seed: int) -> Iterator[float]:
-    """Starts the module again and again and kills it at random points of its usual time; yields each point.
+def interrupted(options: Callable[[int], dict[str, Any]], usual: float, seed: int) -> Iterator[int]:
+    """Starts the module again and again and kills it at random points of its usual time; yields the number of each.
 
     A run that was done before its point, on a machine that is faster at times, is not counted.
     """
@@ -76,14 +76,14 @@ def interrupted(options: dict[str, Any], usual: float, seed: int) -> Iterator[fl
         )
         assert process.stdin is not None
         with process.stdin:
-            process.stdin.write(module.arguments(options))
+            process.stdin.write(module.arguments(options(turn)))
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moment)
         killed = process.poll() is None
         process.kill()
         process.communicate()
         if killed:
-            yield moment
+            yield turn
 
 
 def test_an_interrupted_save_is_no_archive_and_a_whole_one_comes_back_identical(
@@ -97,26 +97,29 @@ def test_an_interrupted_save_is_no_archive_and_a_whole_one_comes_back_identical(
     assert saved["archive"]["tree"]["entries"]["file"] == 20_001
     assert not save(big, prefix="first/")["changed"]
 
-    for moment in interrupted({**big.options, "conversation_id": big.identifier}, usual, seed=1):
-        assert not any(key.endswith("manifest.json") for key in big.archives(s3)), f"after {moment:.2f} s"
-        assert "none there is whole" in restore(big, new)["msg"]
-    assert save(big)["changed"]
+    def saving(turn: int) -> dict[str, Any]:
+        return {**big.options, "conversation_id": big.identifier, "prefix": f"turn-{turn}/"}
+
+    for turn in interrupted(saving, usual, seed=1):
+        assert big.manifests(s3, f"turn-{turn}/") == []
+        assert "none there is whole" in restore(big, new, prefix=f"turn-{turn}/")["msg"]
+        last = f"turn-{turn}/"
+    assert save(big, prefix=last)["changed"]
 
     began = time.monotonic()
-    restored = restore(big, new)
+    restored = restore(big, new, prefix=last)
     usual = time.monotonic() - began
     assert (restored["changed"], restored["restored"]) == (True, True), restored
     assert picture(new_root, FIRST_ID) == big.picture
-    assert not restore(big, new)["changed"]
+    assert not restore(big, new, prefix=last)["changed"]
 
     # On a host without user namespaces, the owners are the container's own.
     plain, plain_root = conversation(docker_daemon)
-    assert restore(big, plain, docker_host=docker_daemon.url)["changed"]
+    assert restore(big, plain, prefix=last, docker_host=docker_daemon.url)["changed"]
     assert picture(plain_root, 0) == big.picture
 
     third, third_root = conversation(remapping_daemon)
-    options = {**big.options, "conversation_id": third, "from_conversation": big.identifier, "state": "restored"}
-    for _ in interrupted(options, usual, seed=2):
-        pass
-    assert restore(big, third)["restored"]
+    options = {"conversation_id": third, "from_conversation": big.identifier, "state": "restored", "prefix": last}
+    assert len(list(interrupted(lambda _turn: {**big.options, **options}, usual, seed=2))) > INTERRUPTIONS // 2
+    assert restore(big, third, prefix=last)["restored"]
     assert picture(third_root, FIRST_ID) == big.picture

@@ -66,7 +66,7 @@ def picture(root: Path, first_id: int) -> dict[str, tuple[Any, ...]]:
             shown = str(path.relative_to(root))
             content: Any = ""
             if stat.S_ISLNK(status.st_mode):
-                content = os.readlink(path)
+                content = str(path.readlink())
             elif stat.S_ISREG(status.st_mode):
                 content = first_names.setdefault(status.st_ino, shown)
                 if content == shown and status.st_size < 1 << 30:
