@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
+import random
 import shutil
 import socket
 import time
@@ -27,8 +29,11 @@ SECRET_KEY = "harness-secret-key"  # noqa: S105  for a server on the loopback in
 START_SECONDS = 60.0
 COMMAND_SECONDS = 60.0
 
-# Below the ephemeral range, where an outgoing connection could hold the port.
-PORTS = range(17480, 18480)
+# Below the ephemeral range, where an outgoing connection could hold the port. A server takes one block of them, at
+# random, so that two which start at the same moment do not take the same.
+PORTS = range(15000, 31800)
+PORTS_EACH = 24
+PORT_TRIES = 50
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
@@ -151,11 +156,13 @@ def _tool(name: str) -> list[str]:
 
 
 def _start_all(started: list[Process]) -> Cluster:
-    mon_v2, mon_v1, http = _free_ports(3)
+    first = _free_ports()
+    mon_v2, mon_v1, gateway = first, first + 1, first + 2
     fsid = str(uuid.uuid4())
-    ports = {"mon_v2": mon_v2, "mon_v1": mon_v1, "http": http, "osd_first": http + 1, "osd_last": http + 200}
+    osd_ports = {"osd_first": first + 3, "osd_last": first + PORTS_EACH - 1}
+    ports = {"mon_v2": mon_v2, "mon_v1": mon_v1, "http": gateway, **osd_ports}
     (STATE / "ceph.conf").write_text(CONFIG.format(fsid=fsid, state=STATE, **ports))
-    endpoint = f"http://127.0.0.1:{http}"
+    endpoint = f"http://127.0.0.1:{gateway}"
 
     def launch(name: str, *arguments: str) -> None:
         started.append(start([*_tool(name), *arguments, "-f"], STATE / f"{name}.out"))
@@ -203,22 +210,24 @@ def _admin(*arguments: str) -> str:
     return run([*_tool("radosgw-admin"), *arguments], seconds=COMMAND_SECONDS)
 
 
-def _free_ports(count: int) -> list[int]:
-    found: list[int] = []
-    for port in PORTS:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise HarnessError(f"cannot find {count} free ports from {PORTS.start} to {PORTS.stop}; end what holds them")
+def _free_ports() -> int:
+    """The first port of a block that nothing holds."""
+    for _ in range(PORT_TRIES):
+        first = random.choice(PORTS[::PORTS_EACH])  # noqa: S311  no secret
+        with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
+            for port in range(first, first + PORTS_EACH):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise HarnessError(
+        f"cannot find {PORTS_EACH} free ports in a row from {PORTS.start} to {PORTS.stop}; end what holds them"
+    )
 
 
 def _answers(endpoint: str) -> bool:
     try:
         with urllib.request.urlopen(endpoint, timeout=2) as response:  # noqa: S310  always http on the loopback interface
             return bool(response.status == 200)
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
 
 
