@@ -166,6 +166,8 @@ class Proxy:
             json.dumps(
                 {
                     "conversations_directory": str(self.directory / "c"),
+                    "state_directory": str(self.directory),
+                    "metrics_socket": str(self.directory / "metrics.sock"),
                     "control_socket": str(self.control_socket),
                     "audit_log": str(self.audit_log),
                     "routes": [{key: value for key, value in settings.items() if value is not None}],

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from credential_proxy.audit import AuditLog, Chain, clip
+from credential_proxy.audit import AuditLog, clip
+from credential_proxy.chain import Chain, Position
 
 
 def checked(*files: Path) -> list[dict[str, Any]]:
@@ -39,10 +40,10 @@ def checked(*files: Path) -> list[dict[str, Any]]:
 
 def test_chain_over_restart_and_rotation(tmp_path: Path) -> None:
     path, old = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
-    log = AuditLog(path)
+    log = AuditLog(path, path.parent)
     assert log.write("decision", {"workspace": "a"}) == 2
     log.close()
-    log = AuditLog(path)
+    log = AuditLog(path, path.parent)
     log.write("end", {"request": 2})
     path.rename(old)
     log.reopen()
@@ -57,7 +58,7 @@ def test_chain_over_restart_and_rotation(tmp_path: Path) -> None:
 
 def test_an_edit_breaks_the_chain(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    log = AuditLog(path)
+    log = AuditLog(path, path.parent)
     log.write("decision", {"verdict": "deny"})
     log.close()
     path.write_text(path.read_text().replace("deny", "allow"))
@@ -67,10 +68,10 @@ def test_an_edit_breaks_the_chain(tmp_path: Path) -> None:
 
 def test_torn_line_is_marked(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    AuditLog(path).close()
+    AuditLog(path, path.parent).close()
     with path.open("ab") as file:
         file.write(b'{"seq":3,"prev":"')
-    AuditLog(path).close()
+    AuditLog(path, path.parent).close()
     records = checked(path)
     assert records[2] == {"torn": b'{"seq":3,"prev":"\n'}
     assert records[3]["gap"] is True
@@ -89,7 +90,7 @@ def test_full_disk_leaves_no_torn_line_and_counts_what_was_lost(
     tmp_path: Path, small_files: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "audit.jsonl"
-    log = AuditLog(path)
+    log = AuditLog(path, path.parent)
     failures = 0
     for _ in range(8):
         try:
@@ -111,7 +112,9 @@ def test_full_disk_leaves_no_torn_line_and_counts_what_was_lost(
 
 
 def test_hostile_texts_become_one_ascii_line() -> None:
-    line = Chain(clock=lambda: 0.0).line("decision", {"path": "a\nb\x1b[0m\u2028\ud800\x00" + "x" * 5})
+    line = Chain(position=Position(), clock=lambda: 0.0).line(
+        "decision", {"path": "a\nb\x1b[0m\u2028\ud800\x00" + "x" * 5}
+    )
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert b"\x1b" not in line
@@ -125,4 +128,4 @@ def test_long_texts_are_cut() -> None:
 def test_symlink_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
-        AuditLog(tmp_path / "audit.jsonl")
+        AuditLog(tmp_path / "audit.jsonl", tmp_path)

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from credential_proxy.config import ConfigError, Route, load, load_credentials, parse
+from credential_proxy.config import load, parse
+from credential_proxy.credentials import load_credentials
+from credential_proxy.secret import Secret
+from credential_proxy.settings import ConfigError, Route
 
 ROUTE = {"name": "anthropic", "type": "anthropic", "prefix": "/", "host": "api.test", "credential": "anthropic"}
 
@@ -85,7 +88,9 @@ def test_credentials(tmp_path: Path) -> None:
     assert "short" not in str(caught.value)
     for name in ("anthropic", "other"):
         (tmp_path / name).write_text("sk-ant-0123456789\n")
-    assert load_credentials(config, tmp_path)["other"].reveal() == b"sk-ant-0123456789"
+    other = load_credentials(config, tmp_path)["other"]
+    assert isinstance(other, Secret)
+    assert other.reveal() == b"sk-ant-0123456789"
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -17,13 +17,15 @@ import pytest
 from credential_proxy import context as context_module
 from credential_proxy import limits
 from credential_proxy.audit import AuditLog
-from credential_proxy.config import Route
 from credential_proxy.connection import Connection
-from credential_proxy.context import Context, Peer
+from credential_proxy.context import Context, Peer, Rules
+from credential_proxy.metering.ledger import Ledger
+from credential_proxy.metrics import Metrics
 from credential_proxy.reactor import Reactor
 from credential_proxy.refusals import Refusal
 from credential_proxy.resolver import Outcome, Resolver
 from credential_proxy.secret import Secret
+from credential_proxy.settings import Route
 from credential_proxy.upstream import Upstream, tls_context
 
 PLAIN = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
@@ -36,13 +38,18 @@ class Bench:
     def __init__(self, route: Route, audit: Path) -> None:
         self.reactor = Reactor()
         self.resolver = Resolver(self.reactor)
-        self.audit = AuditLog(audit)
+        self.audit = AuditLog(audit, audit.parent)
         self.context = Context(
             reactor=self.reactor,
+            resolver=self.resolver,
             audit=self.audit,
-            routes=(route,),
-            secrets={route.credential: Secret(b"sk-ant-real-0123456789")},
-            upstreams={route.name: Upstream(self.reactor, self.resolver, route, tls_context(route))},
+            rules=Rules(
+                routes=(route,),
+                credentials={route.credential: Secret(b"sk-ant-real-0123456789")},
+                upstreams={route.name: Upstream(self.reactor, self.resolver, route, tls_context(route))},
+            ),
+            ledger=Ledger(()),
+            metrics=Metrics(),
         )
         self.gone: list[Connection] = []
         self.client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -74,7 +81,7 @@ class Bench:
         """Close everything."""
         self.client.close()
         self.run_until(lambda: bool(self.gone))
-        self.context.upstreams["r"].close()
+        self.context.rules.upstreams["r"].close()
         self.reactor.run_once(0)
         self.resolver.close()
         self.audit.close()

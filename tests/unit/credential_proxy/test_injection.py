@@ -6,17 +6,23 @@
 from __future__ import annotations
 
 import pytest
-from credential_proxy.config import Route
+from credential_proxy.decision import Forward
 from credential_proxy.injection import may_pass, upstream_head
+from credential_proxy.request import RequestHead
 from credential_proxy.secret import Secret
+from credential_proxy.settings import Route
 
 KEY = b"sk-ant-real-0123456789"
 
 
-def write(*fields: tuple[bytes, bytes], port: int = 443, method: str = "POST") -> list[bytes]:
+def write(
+    *fields: tuple[bytes, bytes], port: int = 443, method: str = "POST", auth: str = "x-api-key", package: bool = False
+) -> list[bytes]:
     """Return the lines of the upstream's head."""
-    route = Route("r", "anthropic", "/", "api.test", port, "key", None, None)
-    raw = upstream_head(method=method, target="/v1/messages", fields=fields, length=7, route=route, secret=Secret(KEY))
+    route = Route("r", "anthropic", "/", "api.test", port, "key", None, None, auth=auth)
+    head = RequestHead(method, "/prefix/v1/messages", fields, 7, wants_continue=False)
+    forward = Forward(route, "/v1/messages", accept=b"text/page" if package else b"", digest=package)
+    raw = upstream_head(head, forward, Secret(KEY), length=7, payload_sha256="", when=0.0)
     assert raw.endswith(b"\r\n\r\n")
     return raw[:-4].split(b"\r\n")
 
@@ -109,3 +115,22 @@ def test_other_port_and_no_body() -> None:
     lines = write(port=8443, method="GET")
     assert lines[1] == b"host: api.test:8443"
     assert not any(line.startswith(b"content-length") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("auth", "line"),
+    [
+        ("bearer", b"authorization: Bearer " + KEY),
+        ("basic", b"authorization: Basic c2stYW50LXJlYWwtMDEyMzQ1Njc4OQ=="),
+    ],
+)
+def test_other_ways_to_send_it(auth: str, line: bytes) -> None:
+    lines = write((b"authorization", b"Bearer of-the-client"), auth=auth)
+    assert [text for text in lines if b"uthorization" in text] == [line]
+
+
+def test_an_index_hears_of_its_client_only_what_it_needs() -> None:
+    lines = write(
+        (b"user-agent", b"pip/1"), (b"accept", b"*/*"), (b"x-note", b"smuggled"), (b"if-none-match", b"e"), package=True
+    )
+    assert lines[2:-2] == [b"user-agent: pip/1", b"accept: text/page", b"accept-encoding: identity"]

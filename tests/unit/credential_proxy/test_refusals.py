@@ -10,13 +10,12 @@ import json
 import pytest
 from credential_proxy.refusals import RULES, Refusal, refusal_answer
 from credential_proxy.response import ResponseRelay
-from credential_proxy.secret import Secret
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_makes_a_good_answer(rule: str) -> None:
     raw = refusal_answer(Refusal(rule, detail="secret detail", allow="GET"))
-    relay = ResponseRelay(method="POST", secret=Secret(b"0123456789abcdef"), close=False)
+    relay = ResponseRelay(method="POST", needles=(), close=False)
     relay.feed(raw)
     assert relay.complete
     assert relay.status == RULES[rule].status

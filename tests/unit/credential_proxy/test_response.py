@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 from credential_proxy.refusals import Refusal
 from credential_proxy.response import ResponseRelay
-from credential_proxy.secret import Secret
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Enco
 
 def relay(method: str = "POST", *, close: bool = False) -> ResponseRelay:
     """Make a relay for one answer."""
-    return ResponseRelay(method=method, secret=Secret(SECRET), close=close)
+    return ResponseRelay(method=method, needles=(SECRET,), close=close)
 
 
 def chunk(data: bytes) -> bytes:

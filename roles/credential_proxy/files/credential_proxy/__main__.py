@@ -1,42 +1,52 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command line: serve, or check a configuration and report every problem of it."""
+"""Command line: serve, check a configuration, have the service take a new one, verify the audit log."""
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from . import __version__
-from .config import Config, ConfigError, load, load_credentials
-from .secret import Secret
+from .config import load
+from .credentials import load_credentials, needed
+from .secret import Credential
 from .service import Service
+from .settings import Config, ConfigError
 from .upstream import tls_context
+from .verify import verify
 
 _PR_SET_DUMPABLE = 4
+_RELOAD_SECONDS = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return 0 when all went well, 1 when the configuration or the host stops us."""
+    """Return 0 when all went well, 1 when the configuration, the host or the log stops us."""
     options = _parser().parse_args(arguments)
     try:
-        config, secrets = _load(options.config, options.credentials_directory)
+        if options.command == "verify":
+            return _verify(load(options.config))
+        if options.command == "reload":
+            return _reload(load(options.config), options.credentials_directory)
+        config, credentials = _load(options.config, options.credentials_directory)
         if options.check_config:
             return 0
         _forbid_core_dumps()
-        service = Service(config, secrets)
+        service = Service(config, credentials, options.config)
         service.start()
     except ConfigError as error:
         for problem in error.problems:
             print(f"credential_proxy: {options.config}: {problem}", file=sys.stderr)
         return 1
-    except OSError as error:
-        print(f"credential_proxy: cannot start: {error}; give its user that path", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(f"credential_proxy: cannot {options.command}: {error}; give its user that path", file=sys.stderr)
         return 1
     service.run()
     return 0
@@ -44,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="credential_proxy", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["serve", "reload", "verify"], default="serve")
     parser.add_argument("--config", type=Path, default=Path("/etc/credential_proxy/config.json"))
     parser.add_argument(
         "--credentials-directory",
@@ -56,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(path: Path, credentials: Path | None) -> tuple[Config, Mapping[str, Secret]]:
+def _load(path: Path, credentials: Path | None) -> tuple[Config, Mapping[str, Credential]]:
     """Check everything that can be checked before the first socket; collect the problems of all steps."""
     config = load(path)
     problems: list[str] = []
@@ -65,7 +76,7 @@ def _load(path: Path, credentials: Path | None) -> tuple[Config, Mapping[str, Se
             tls_context(route)
         except ConfigError as error:
             problems += error.problems
-    secrets: Mapping[str, Secret] = {}
+    secrets: Mapping[str, Credential] = {}
     if credentials is None:
         problems.append("no credentials directory: start through systemd, or give --credentials-directory")
     else:
@@ -76,6 +87,34 @@ def _load(path: Path, credentials: Path | None) -> tuple[Config, Mapping[str, Se
     if problems:
         raise ConfigError(problems)
     return config, secrets
+
+
+def _verify(config: Config) -> int:
+    """Print the first and the last line's number, or every problem of the log."""
+    result = verify(config.audit_log, config.state_directory)
+    for problem in result.problems:
+        print(f"cannot trust {config.audit_log}: {problem}; compare it with a copy kept elsewhere", file=sys.stderr)
+    if result.problems:
+        return 1
+    print(f"{config.audit_log}: lines {result.first} to {result.last.seq} are whole and in order")
+    return 0
+
+
+def _reload(config: Config, credentials: Path | None) -> int:
+    """Have the running service take the configuration, with the credentials that root reads now."""
+    if credentials is None:
+        raise ConfigError(["no credentials directory: give --credentials-directory"])
+    values = {name: (Path(credentials) / name).read_text("utf-8") for name in needed(config)}
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(_RELOAD_SECONDS)
+        sock.connect(str(config.control_socket))
+        sock.sendall(json.dumps({"op": "reload", "credentials": values}).encode() + b"\n")
+        with sock.makefile("rb") as reader:
+            reply = json.loads(reader.readline())
+    if not reply["ok"]:
+        print(f"credential_proxy: {reply['error']}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _forbid_core_dumps() -> None:

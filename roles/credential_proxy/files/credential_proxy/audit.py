@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The audit log: one JSON line per event, each naming the hash of the line before it, so that an edit breaks the chain.
+"""The audit log on disk: one JSON line per event, chained, with the keyed note of the last line in another directory.
 
 No header value, query or body ever gets here. Texts of the client are cut and escaped to ASCII.
 """
@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from .chain import KEY_BYTES, Chain, note, position_of, read_note
 from .limits import AUDIT_TEXT, MIB
 
-_GENESIS: Final = "0" * 64
+KEY_NAME: Final = "audit.key"
+NOTE_NAME: Final = "audit.last"
 _LAST_LINE_BYTES: Final = 1 * MIB
 
 
@@ -31,46 +31,59 @@ def clip(text: str) -> str:
     return text if len(text) <= AUDIT_TEXT else f"{text[:AUDIT_TEXT]}...+{len(text) - AUDIT_TEXT}"
 
 
-class Chain:
-    """Makes the lines: number, hash of the line before, time, event."""
-
-    def __init__(self, *, seq: int = 0, prev: str = _GENESIS, clock: Callable[[], float] = time.time) -> None:
-        """Go on after the line with this number and hash."""
-        self.seq = seq
-        self._prev = prev
-        self._clock = clock
-
-    def line(self, event: str, facts: dict[str, Any]) -> bytes:
-        """Write the next line; it counts only after ``accept``, so a line that was not written leaves no hole."""
-        stamp = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
-        record = {"seq": self.seq + 1, "prev": self._prev, "ts": stamp, "event": event, **facts}
-        return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
-
-    def accept(self, line: bytes) -> None:
-        """Make this line the last one."""
-        self.seq += 1
-        self._prev = hashlib.sha256(line).hexdigest()
+def read_key(directory: Path) -> bytes:
+    """Read the key of the note; the first start makes it."""
+    path = directory / KEY_NAME
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise OSError(errno.EINVAL, f"{path} does not hold {KEY_BYTES} bytes; remove it, and the note beside it")
+    return key
 
 
 class AuditLog:
     """Appends to the file and stands for it: a line that cannot be written raises OSError, and no request is served."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        """Open the file and go on with its chain; a torn last line is closed and marked as a gap."""
+    def __init__(self, path: Path, state: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Open the file and go on with its chain; what is wrong with its end is said in the first line."""
+        self.clock = clock
+        self.key = read_key(state)
         self._path = path
         self._descriptor = self._open()
         self._lost = 0
         last, torn = self._last_line()
-        seq, prev = _position(last)
-        self._chain = Chain(seq=seq, prev=prev, clock=clock)
+        position = position_of(last)
+        self._note = os.open(state / NOTE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        before = os.pread(self._note, 4096, 0)
+        noted = read_note(self.key, before)
+        if not last and noted is not None:
+            position = noted  # A rotation has just taken the lines away.
+        self._chain = Chain(position=position, clock=clock)
+        self._noted = position
         if torn:
             os.write(self._descriptor, b"\n")
-        self.write("start", {"gap": True} if torn else {})
+        facts: dict[str, Any] = {"gap": True} if torn else {}
+        if noted is not None and noted.seq > position.seq:
+            facts["missing"] = noted.seq - position.seq
+        elif before and noted is None:
+            facts["note"] = "unreadable"
+        elif noted is not None and noted.seq < position.seq:
+            facts["unnoted"] = position.seq - noted.seq
+        self.write("start", facts)
+        self.write_note()
 
     @property
     def healthy(self) -> bool:
         """Tell whether the last line could be written."""
         return not self._lost
+
+    @property
+    def lines(self) -> int:
+        """Return the number of the last line."""
+        return self._chain.position.seq
 
     def write(self, event: str, facts: dict[str, Any]) -> int:
         """Append one line and return its number; a short write is taken back."""
@@ -89,7 +102,19 @@ class AuditLog:
             raise
         self._lost = 0
         self._chain.accept(line)
-        return self._chain.seq
+        return self._chain.position.seq
+
+    def write_note(self) -> None:
+        """Note the last line; the reactor calls this once a round, however many lines the round wrote."""
+        position = self._chain.position
+        if position == self._noted:
+            return
+        try:
+            os.pwrite(self._note, note(self.key, position), 0)
+        except OSError as error:
+            print(f"cannot note the last line of {self._path}: {error}", file=sys.stderr)
+            return
+        self._noted = position
 
     def reopen(self) -> None:
         """Go on in a new file after logrotate moved the old one; the chain goes on with it."""
@@ -101,7 +126,9 @@ class AuditLog:
         """Write the last line and close."""
         with contextlib.suppress(OSError):  # Nothing is served any more; the missing "stop" line is itself the mark.
             self.write("stop", {})
+        self.write_note()
         os.close(self._descriptor)
+        os.close(self._note)
 
     def _open(self) -> int:
         return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
@@ -113,14 +140,3 @@ class AuditLog:
         tail = os.pread(self._descriptor, size - start, start)
         whole, feed, rest = tail.rpartition(b"\n")
         return whole.rpartition(b"\n")[2] + feed, bool(rest)
-
-
-def _position(line: bytes) -> tuple[int, str]:
-    """Read number and hash of the last line of an older run; start anew when there is none."""
-    if not line:
-        return 0, _GENESIS
-    try:
-        seq = json.loads(line)["seq"]
-    except (ValueError, TypeError, KeyError):
-        seq = 0
-    return (seq if isinstance(seq, int) else 0), hashlib.sha256(line).hexdigest()

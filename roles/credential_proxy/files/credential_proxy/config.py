@@ -5,55 +5,37 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .secret import Secret
+from .reader import Reader, read_json
+from .settings import (
+    AUTHENTICATIONS,
+    LIMIT_NAMES,
+    Config,
+    ConfigError,
+    Limits,
+    PackageRules,
+    Policy,
+    Price,
+    Route,
+    TunnelHost,
+)
 
-KINDS: Final = ("anthropic",)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PREFIX: Final = re.compile(r"/|(/[a-z0-9][a-z0-9_-]*)+/")
-_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_BASE: Final = re.compile(r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-])+")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+_PATTERN: Final = re.compile(r"[!-~]{1,256}")
+_CLIENT_URL: Final = re.compile(r"http://[a-z0-9.-]+(:[0-9]{1,5})?")
 _UNIX_PATH_BYTES: Final = 107
 _CONVERSATION_BYTES: Final = 48
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; carries every problem found."""
-
-    def __init__(self, problems: list[str]) -> None:
-        """Keep the problems in the order of the file."""
-        super().__init__("; ".join(problems))
-        self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One path prefix, the upstream behind it and the credential that is injected."""
-
-    name: str
-    kind: str
-    prefix: str
-    host: str
-    port: int
-    credential: str
-    address: tuple[str, int] | None
-    ca_file: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """All settings of the service."""
-
-    conversations_directory: Path
-    control_socket: Path
-    audit_log: Path
-    routes: tuple[Route, ...]
+_DAY_SECONDS: Final = 86400
+_ROUTE_KEYS: Final = (
+    *("name", "type", "prefix", "host", "port", "credential", "address", "ca_file", "tls", "auth", "region", "models"),
+    *("base", "allow", "deny", "minimum_age_days"),
+)
 
 
 def load(path: Path) -> Config:
@@ -65,138 +47,147 @@ def load(path: Path) -> Config:
     return parse(text)
 
 
-def load_credentials(config: Config, directory: Path) -> Mapping[str, Secret]:
-    """Read the credential of every route; the files are systemd's, readable by this service only."""
-    problems = []
-    secrets = {}
-    for name in sorted({route.credential for route in config.routes}):
-        try:
-            secrets[name] = Secret((directory / name).read_bytes())
-        except OSError as error:
-            problems.append(f"cannot read credential {name}: {error.strerror}; put it into {directory}")
-        except ValueError as error:
-            problems.append(f"cannot use credential {name}: {error}")
-    if problems:
-        raise ConfigError(problems)
-    return secrets
-
-
 def parse(text: str) -> Config:
     """Check a configuration text."""
-    try:
-        data = json.loads(text, object_pairs_hook=_unique_keys)
-    except ValueError as error:
-        raise ConfigError([f"not valid JSON: {error}"]) from error
-    reader = _Reader()
-    config = reader.config(data)
-    if reader.problems:
-        raise ConfigError(reader.problems)
+    reader = Reader()
+    config = _config(reader, read_json(text))
+    reader.finish()
     return config
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key is given twice")
-    return result
+def parse_policy(data: object, routes: tuple[Route, ...]) -> Policy:
+    """Check what one conversation may do."""
+    reader = Reader()
+    table = reader.table(data, "policy", ("routes", "models", "limits"))
+    names = reader.texts(table, "policy", "routes", _NAME) if "routes" in table else None
+    for name in sorted(set(names or ()) - {route.name for route in routes} - {"tunnels"}):
+        reader.problem(f"policy.routes: there is no route {name!r}")
+    models = reader.texts(table, "policy", "models", _PATTERN) if "models" in table else None
+    limits = _limits(reader, table.get("limits", {}), "policy.limits")
+    reader.finish()
+    return Policy(frozenset(names) if names is not None else None, models, limits)
 
 
-class _Reader:
-    """Collects problems while it reads; what it returns is used only when there are none."""
+def _config(reader: Reader, data: object) -> Config:
+    known = (
+        *("conversations_directory", "state_directory", "control_socket", "metrics_socket", "audit_log"),
+        *("client_url", "routes", "tunnels", "limits", "prices", "parent_proxy"),
+    )
+    table = reader.table(data, "the configuration", known)
+    directory = reader.path(table, "conversations_directory", "/var/lib/credential_proxy/conversations")
+    if len(bytes(directory)) + _CONVERSATION_BYTES + len("//proxy.sock") > _UNIX_PATH_BYTES:
+        reader.problem("conversations_directory: too long, a socket path in it would exceed 107 bytes")
+    routes = tuple(_route(reader, item, where) for item, where in reader.items(table, "routes"))
+    tunnels = tuple(_tunnel(reader, item, where) for item, where in reader.items(table, "tunnels"))
+    _compare(reader, routes, tunnels)
+    client_url = table.get("client_url", "http://127.0.0.1:9080")
+    if not isinstance(client_url, str) or not _CLIENT_URL.fullmatch(client_url):
+        reader.problem("client_url: must be http://NAME:PORT, the address at which containers reach this service")
+    return Config(
+        conversations_directory=directory,
+        state_directory=reader.path(table, "state_directory", "/var/lib/credential_proxy"),
+        control_socket=reader.path(table, "control_socket", "/run/credential_proxy/control.sock"),
+        metrics_socket=reader.path(table, "metrics_socket", "/run/credential_proxy/metrics.sock"),
+        audit_log=reader.path(table, "audit_log", "/var/log/credential_proxy/audit.jsonl"),
+        client_url=str(client_url),
+        routes=routes,
+        tunnels=tunnels,
+        limits=_limits(reader, table.get("limits", {}), "limits"),
+        prices=tuple(_price(reader, item, where) for item, where in reader.items(table, "prices")),
+        parent_proxy=reader.address(table.get("parent_proxy"), "parent_proxy"),
+    )
 
-    def __init__(self) -> None:
-        self.problems: list[str] = []
 
-    def config(self, data: object) -> Config:
-        known = ("conversations_directory", "control_socket", "audit_log", "routes")
-        table = self._table(data, "the configuration", known)
-        directory = self._path(table, "conversations_directory", "/var/lib/credential_proxy/conversations")
-        if len(bytes(directory)) + _CONVERSATION_BYTES + len("//proxy.sock") > _UNIX_PATH_BYTES:
-            self.problems.append("conversations_directory: too long, a socket path in it would exceed 107 bytes")
-        routes = table.get("routes", [])
-        if not isinstance(routes, list):
-            self.problems.append("routes: must be a list")
-            routes = []
-        parsed = tuple(self._route(item, f"routes[{index}]") for index, item in enumerate(routes))
-        for field in ("name", "prefix"):
-            seen = [getattr(route, field) for route in parsed]
-            for value in sorted({value for value in seen if seen.count(value) > 1}):
-                self.problems.append(f"routes: {field} {value!r} is used more than once")
-        return Config(
-            conversations_directory=directory,
-            control_socket=self._path(table, "control_socket", "/run/credential_proxy/control.sock"),
-            audit_log=self._path(table, "audit_log", "/var/log/credential_proxy/audit.jsonl"),
-            routes=parsed,
-        )
+def _compare(reader: Reader, routes: tuple[Route, ...], tunnels: tuple[TunnelHost, ...]) -> None:
+    """Find what is wrong between routes; the two halves of Bedrock may share a prefix, their paths differ."""
+    for field, values in (
+        ("name", [route.name for route in routes]),
+        ("prefix", [route.prefix for route in routes if route.kind != "bedrock_control"]),
+        ("prefix", [route.prefix for route in routes if not route.kind.startswith("bedrock")]
+                   + [route.prefix for route in routes if route.kind == "bedrock_control"]),
+    ):  # fmt: skip
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            reader.problem(f"routes: {field} {value!r} is used more than once")
+    injected = {route.host for route in routes if route.credential}
+    for index, tunnel in enumerate(tunnels):
+        if tunnel.host in injected:
+            reader.problem(
+                f"tunnels[{index}].host: {tunnel.host!r} gets a credential on a route; a tunnel to it would let a "
+                "container use its own"
+            )
 
-    def _route(self, data: object, where: str) -> Route:
-        known = ("name", "type", "prefix", "host", "port", "credential", "address", "ca_file")
-        table = self._table(data, where, known)
-        kind = self._text(table, where, "type")
-        if kind not in KINDS:
-            self.problems.append(f"{where}.type: must be one of {', '.join(KINDS)}, not {kind!r}")
-        ca_file = table.get("ca_file")
-        if ca_file is not None and not (isinstance(ca_file, str) and ca_file.startswith("/")):
-            self.problems.append(f"{where}.ca_file: must be an absolute path")
-        return Route(
-            name=self._matching(table, where, "name", _NAME),
-            kind=kind,
-            prefix=self._matching(table, where, "prefix", _PREFIX),
-            host=self._host(table, where),
-            port=self._port(table.get("port", 443), f"{where}.port"),
-            credential=self._matching(table, where, "credential", _NAME),
-            address=self._address(table.get("address"), f"{where}.address"),
-            ca_file=ca_file if isinstance(ca_file, str) else None,
-        )
 
-    def _table(self, data: object, where: str, known: tuple[str, ...]) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            self.problems.append(f"{where}: must be an object")
-            return {}
-        for key in sorted(set(data) - set(known)):
-            self.problems.append(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
-        return data
+def _route(reader: Reader, data: object, where: str) -> Route:
+    table = reader.table(data, where, _ROUTE_KEYS)
+    kind = reader.choice(table, where, "type", tuple(AUTHENTICATIONS))
+    ways = AUTHENTICATIONS.get(kind, ("none",))
+    auth = reader.choice({"auth": ways[0], **table}, where, "auth", ways)
+    bedrock = kind.startswith("bedrock")
+    region = reader.matching(table, where, "region", _REGION) if bedrock else ""
+    if not bedrock and "region" in table:
+        reader.problem(f"{where}.region: only Bedrock's routes have one")
+    if bedrock and "host" not in table:
+        table = {**table, "host": f"bedrock{'-runtime' if kind == 'bedrock' else ''}.{region}.amazonaws.com"}
+    if auth == "none" and "credential" in table:
+        reader.problem(f"{where}.credential: nothing is injected with auth 'none'; leave it out, or set auth")
+    packages = kind in ("pypi", "pypi_files", "npm")
+    for key in sorted({"base", "allow", "deny", "minimum_age_days"} & set(table)) if not packages else ():
+        reader.problem(f"{where}.{key}: only routes to package indexes have it")
+    if packages and "models" in table:
+        reader.problem(f"{where}.models: only routes to models have it")
+    ca_file = table.get("ca_file")
+    if ca_file is not None and not (isinstance(ca_file, str) and ca_file.startswith("/")):
+        reader.problem(f"{where}.ca_file: must be an absolute path")
+    tls = table.get("tls", True)
+    if not isinstance(tls, bool) or (not tls and "address" not in table):
+        reader.problem(f"{where}.tls: must be true, or false for an upstream of your own whose address is given")
+    return Route(
+        name=reader.matching(table, where, "name", _NAME),
+        kind=kind,
+        prefix=reader.matching(table, where, "prefix", _PREFIX),
+        host=reader.host(table, where),
+        port=reader.port(table.get("port", 443), f"{where}.port"),
+        credential="" if auth == "none" else reader.matching(table, where, "credential", _NAME),
+        address=reader.address(table.get("address"), f"{where}.address"),
+        ca_file=ca_file if isinstance(ca_file, str) else None,
+        tls=tls is not False,
+        auth=auth,
+        base=reader.matching(table, where, "base", _BASE) if "base" in table else "",
+        region=region,
+        models=reader.texts(table, where, "models", _PATTERN),
+        packages=PackageRules(
+            allow=reader.texts(table, where, "allow", _PATTERN),
+            deny=reader.texts(table, where, "deny", _PATTERN),
+            minimum_age_seconds=int(_DAY_SECONDS * (reader.number(table, where, "minimum_age_days") or 0)),
+        ),
+    )
 
-    def _text(self, table: dict[str, Any], where: str, key: str) -> str:
-        value = table.get(key)
-        if isinstance(value, str) and value:
-            return value
-        self.problems.append(f"{where}.{key}: must be a text")
-        return ""
 
-    def _matching(self, table: dict[str, Any], where: str, key: str, pattern: re.Pattern[str]) -> str:
-        value = self._text(table, where, key)
-        if value and not pattern.fullmatch(value):
-            self.problems.append(f"{where}.{key}: {value!r} must match {pattern.pattern}")
-        return value
+def _tunnel(reader: Reader, data: object, where: str) -> TunnelHost:
+    table = reader.table(data, where, ("host", "address"))
+    return TunnelHost(reader.host(table, where), reader.address(table.get("address"), f"{where}.address"))
 
-    def _path(self, table: dict[str, Any], key: str, default: str) -> Path:
-        value = table.get(key, default)
-        if isinstance(value, str) and value.startswith("/"):
-            return Path(value)
-        self.problems.append(f"{key}: must be an absolute path")
-        return Path(default)
 
-    def _host(self, table: dict[str, Any], where: str) -> str:
-        host = self._text(table, where, "host")
-        labels = host.split(".")
-        if host and (not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit() or len(host) > 253):
-            self.problems.append(f"{where}.host: {host!r} must be a lower-case DNS name, not an address or URL")
-        return host
+def _price(reader: Reader, data: object, where: str) -> Price:
+    table = reader.table(data, where, ("model", "input", "output", "cache_read", "cache_write"))
+    given = {name: reader.number(table, where, name) for name in ("input", "output", "cache_read", "cache_write")}
+    for name in ("input", "output"):
+        if given[name] is None:
+            reader.problem(f"{where}.{name}: must be a number, what a million tokens cost")
+    one = given["input"] or 0.0
+    return Price(
+        model=reader.matching(table, where, "model", _PATTERN),
+        input=one,
+        output=given["output"] or 0.0,
+        cache_read=one if given["cache_read"] is None else given["cache_read"],
+        cache_write=one if given["cache_write"] is None else given["cache_write"],
+    )
 
-    def _port(self, value: object, where: str) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
-            return value
-        self.problems.append(f"{where}: must be a number from 1 to 65535")
-        return 443
 
-    def _address(self, value: object, where: str) -> tuple[str, int] | None:
-        if value is None:
-            return None
-        host, _colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-        try:
-            address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-        except ValueError:
-            self.problems.append(f"{where}: must be 'IP:port', with an IPv6 address in brackets")
-            return None
-        return str(address), self._port(int(port) if re.fullmatch(r"[0-9]{1,5}", port) else None, where)
+def _limits(reader: Reader, data: object, where: str) -> Limits:
+    table = reader.table(data, where, LIMIT_NAMES)
+    values: dict[str, Any] = {}
+    for name in LIMIT_NAMES:
+        value = reader.number(table, where, name)
+        values[name] = value if value is None or name.startswith("cost") else int(value)
+    return Limits(**values)

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import enum
 import socket
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from . import limits
 from .audit import clip
 from .context import Context, Peer
+from .decision import Decision, Forward, Tunnel
 from .exchange import Exchange
 from .grammar import connection_options
-from .policy import LocalAnswer, decide
+from .policy import decide
 from .refusals import Refusal, refusal_answer
 from .request import End, RequestHead, RequestReader
+from .settings import Limits
 from .stream import Stream
+from .tunnels.tunnel import ClientTunnel, Outcome
+from .turn import Turn
 
 _TICK_SECONDS = 2.0
 _LOCAL_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+_ESTABLISHED = b"HTTP/1.1 200 Connection Established\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -35,19 +39,7 @@ class Phase(enum.Enum):
     ANSWER = enum.auto()
     DRAIN = enum.auto()
     LINGER = enum.auto()
-
-
-@dataclass(slots=True)
-class _Turn:
-    """What the audit's end line says about the request that is being served."""
-
-    request: int
-    began: float
-    head: RequestHead
-    close: bool
-    bytes_in: int = 0
-    bytes_out: int = 0
-    first_byte: float | None = None
+    TUNNEL = enum.auto()
 
 
 class Connection:
@@ -58,11 +50,13 @@ class Connection:
     ) -> None:
         """Serve a fresh connection that came in on a conversation's socket."""
         self._context = context
+        self._workspace = workspace
         self._who = {"workspace": workspace, "peer_uid": peer.uid, "peer_pid": peer.pid}
         self._gone = gone
         self._reader = RequestReader()
         self._exchange: Exchange | None = None
-        self._turn: _Turn | None = None
+        self._tunnel: ClientTunnel | None = None
+        self._turn: Turn | None = None
         self._phase = Phase.IDLE
         self._since = context.reactor.now
         self._ended = False
@@ -74,7 +68,12 @@ class Connection:
     @property
     def _finishing(self) -> bool:
         """Tell whether no more requests are read."""
-        return self._stream.closed or self._phase in (Phase.DRAIN, Phase.LINGER)
+        return self._stream.closed or self._phase in (Phase.DRAIN, Phase.LINGER, Phase.TUNNEL)
+
+    @property
+    def tunnel_host(self) -> str:
+        """Return the host to which this connection is a tunnel, or nothing."""
+        return self._tunnel.host if self._tunnel is not None else ""
 
     def stop_when_idle(self) -> None:
         """Close between two requests; the running one is served first."""
@@ -85,6 +84,9 @@ class Connection:
         """End at once, whatever is going on."""
         if self._exchange is not None:
             self._exchange.abort()
+        if self._tunnel is not None:
+            self._tunnel.cut(rule)
+            return
         self._finish_turn(verdict="cut", rule=rule)
         self._close()
 
@@ -95,8 +97,13 @@ class Connection:
 
     def stream_data(self, data: bytes) -> None:
         """Read requests."""
-        if not self._finishing:
-            self._reader.feed(data)
+        if self._finishing:
+            return
+        self._reader.feed(data)
+        if self._must_wait():
+            # The next request is early: no more of it is read than this.
+            self._stream.pause()
+        else:
             self._pump()
 
     def stream_end(self) -> None:
@@ -174,7 +181,7 @@ class Connection:
             self._enter(Phase.HEAD)
         if self._ended and self._turn is None:
             self._finish(linger=False)
-        elif self._must_wait():
+        elif self._exchange is not None and not self._exchange.body_ended and not self._exchange.has_room:
             self._stream.pause()
         else:
             self._stream.resume()
@@ -200,34 +207,70 @@ class Connection:
         """Decide, write the decision down, and only then act on it."""
         context = self._context
         request = {"method": clip(head.method), "path": clip(head.target.partition("?")[0])}
+        gate = context.gate(self._workspace)
         try:
             if context.stopping:
                 raise Refusal("closing")
-            decision = decide(head, context.routes)
+            decision = decide(head, gate)
+            admitted = self._admit(decision, gate.policy.limits)
         except Refusal as refusal:
             self._refuse(refusal, request, without_body=head.method == "HEAD")
             return
-        number = self._write_audit("decision", {**request, "verdict": "allow", "route": decision.route.name})
+        turn = Turn(context.reactor.now, head, decision, admitted=admitted)
+        self._turn = turn
+        number = self._write_audit("decision", {**request, "verdict": "allow", **turn.decided()})
         if number is None:
+            self._turn = None
+            if admitted:
+                context.ledger.release(self._workspace)
             self._refuse(Refusal("audit"), request, without_body=head.method == "HEAD")
             return
-        close = b"close" in connection_options(head.fields)
-        self._turn = _Turn(number, context.reactor.now, head, close)
+        turn.request = number
+        turn.close = b"close" in connection_options(head.fields)
         self._enter(Phase.BODY)
-        if isinstance(decision, LocalAnswer):
-            return
-        if head.wants_continue:
-            self._stream.write(_CONTINUE)
-        self._exchange = Exchange(context, self, head, decision, close=close)
-        self._exchange.start()
+        if isinstance(decision, Forward):
+            if head.wants_continue:
+                self._stream.write(_CONTINUE)
+            self._exchange = Exchange(context, self, head, decision, gate)
+            self._exchange.start()
+        elif isinstance(decision, Tunnel):
+            self._open_tunnel(decision)
+
+    def _admit(self, decision: Decision, limits_of: Limits) -> bool:
+        """Count the request against the conversation's limits; what is answered here costs nothing."""
+        if isinstance(decision, Forward):
+            metered = decision.metered
+        elif isinstance(decision, Tunnel):
+            metered = False
+        else:
+            return False
+        context = self._context
+        wall = context.audit.clock()
+        context.ledger.admit(self._workspace, limits_of, now=context.reactor.now, wall=wall, metered=metered)
+        return True
+
+    def _open_tunnel(self, decision: Tunnel) -> None:
+        self._enter(Phase.TUNNEL)
+        self._stream.write(_ESTABLISHED)
+        context = self._context
+        self._tunnel = ClientTunnel(context.reactor, context.resolver, self._stream, decision.host, self._tunnel_ended)
+        self._tunnel.start(self._reader.take_rest(), context.rules.parent_proxy)
+
+    def _tunnel_ended(self, outcome: Outcome) -> None:
+        turn = self._turn
+        assert turn is not None
+        turn.bytes_in, turn.bytes_out, turn.address = outcome.bytes_in, outcome.bytes_out, outcome.address
+        verdict = "cut" if outcome.rule else "served"
+        self._finish_turn(verdict=verdict, rule=outcome.rule, status=200, detail=outcome.detail)
+        self._close()
 
     def _end_of_request(self) -> None:
-        if self._exchange is not None:
-            self._enter(Phase.ANSWER)
-            self._exchange.end_of_body()
-            return
         assert self._turn is not None
         close = self._turn.close
+        if self._exchange is not None:
+            self._enter(Phase.ANSWER)
+            self._exchange.end_of_body(close=close)
+            return
         self.answer(_LOCAL_ANSWER.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n") if close else _LOCAL_ANSWER)
         self._finish_turn(verdict="served", rule="", status=200)
         self._next_request(close=close)
@@ -249,7 +292,10 @@ class Connection:
             self._finish_turn(verdict="refused", rule=refusal.rule, status=refusal.status, detail=refusal.detail)
         else:
             facts = {**(request or {}), "verdict": "deny", "rule": refusal.rule, "status": refusal.status}
+            if refusal.detail:
+                facts["detail"] = clip(refusal.detail)
             self._write_audit("decision", facts)
+            self._context.metrics.add("refusals_total", (("rule", refusal.rule),))
         self._stream.write(answer)
         self._finish(linger=True)
 
@@ -269,27 +315,26 @@ class Connection:
         self._stream.resume()
 
     def _finish_turn(self, *, verdict: str, rule: str, status: int | None = None, detail: str = "") -> None:
-        """Write the end line."""
+        """Settle the account and write the end line."""
         turn, exchange = self._turn, self._exchange
         self._turn = self._exchange = None
         if turn is None:
             return
-        now = self._context.reactor.now
-        facts: dict[str, Any] = {"request": turn.request, "verdict": verdict}
-        if rule:
-            facts["rule"] = rule
-        if detail:
-            facts["detail"] = clip(detail)
-        facts["status"] = status if status is not None else (exchange.status if exchange is not None else 0)
-        facts |= {"bytes_in": turn.bytes_in, "bytes_out": turn.bytes_out}
-        if exchange is not None and exchange.upstream_address:
-            facts["upstream"] = exchange.upstream_address
-        if turn.first_byte is not None:
-            facts["first_byte_ms"] = round((turn.first_byte - turn.began) * 1000, 1)
-        facts["duration_ms"] = round((now - turn.began) * 1000, 1)
+        context = self._context
+        if turn.admitted:
+            context.ledger.release(self._workspace)
+        if exchange is not None:
+            turn.status, turn.address = exchange.status, exchange.upstream_address
+            turn.settle(exchange.observer, context, self._workspace, cut=verdict != "served")
+        if status is not None:
+            turn.status = status
+        facts = turn.ended(context.reactor.now, verdict, rule, clip(detail))
         self._write_audit("end", facts)
+        turn.count(context, verdict, rule)
+        if rule == "secret-echo":
+            print(f"ALARM: an answer to {self._workspace} held the secret; it was cut", file=sys.stderr)
 
-    def _write_audit(self, event: str, facts: dict[str, Any]) -> int | None:
+    def _write_audit(self, event: str, facts: dict[str, object]) -> int | None:
         """Write a line; None when the log cannot be written, in which case nothing may be served."""
         try:
             return self._context.audit.write(event, {**self._who, **facts})
@@ -303,6 +348,8 @@ class Connection:
         self._since = self._context.reactor.now
 
     def _tick(self) -> None:
+        if self._phase is Phase.TUNNEL:
+            return  # It has a clock of its own.
         patience, rule = self._patience()
         if self._context.reactor.now - self._since >= patience:
             if not rule:

@@ -1,35 +1,79 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all connections share: the loop, the policy, the secrets, the log and the memory for held bodies."""
+"""What all connections share: the loop, the rules, the log, the ledger and the memory for held bodies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .apis.packages import Mirror
 from .audit import AuditLog
-from .config import Route
 from .limits import HELD_BYTES_TOTAL
+from .metering.ledger import Ledger
+from .metrics import Metrics
+from .policy import Gate
 from .reactor import Reactor
-from .secret import Secret
+from .resolver import Resolver
+from .secret import Credential
+from .settings import Limits, Policy, Route, TunnelHost
 from .upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a reload replaces, all at once."""
+
+    routes: tuple[Route, ...]
+    credentials: Mapping[str, Credential]
+    upstreams: Mapping[str, Upstream]
+    tunnels: tuple[TunnelHost, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    mirror: Mirror = field(default_factory=Mirror)
+    parent_proxy: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)
 class Context:
-    """Handed to every connection; ``stopping`` and ``held_bytes`` are the only things that change."""
+    """Handed to every connection."""
 
     reactor: Reactor
+    resolver: Resolver
     audit: AuditLog
-    routes: tuple[Route, ...]
-    secrets: Mapping[str, Secret]
-    upstreams: Mapping[str, Upstream]
+    rules: Rules
+    ledger: Ledger
+    metrics: Metrics
+    policies: dict[str, Policy] = field(default_factory=dict)
+    gates: dict[str, Gate] = field(default_factory=dict)
     held_bytes: int = 0
     stopping: bool = False
 
+    def gate(self, conversation: str) -> Gate:
+        """Return what decides about a conversation's requests; made once for each set of rules."""
+        gate = self.gates.get(conversation)
+        if gate is None:
+            rules, policy = self.rules, self.policies.get(conversation, Policy())
+            gate = Gate(
+                conversation=conversation,
+                routes=rules.routes,
+                tunnels=rules.tunnels,
+                policy=Policy(policy.routes, policy.models, policy.limits.tightened(rules.limits)),
+                mirror=rules.mirror,
+            )
+            self.gates[conversation] = gate
+        return gate
+
+    def set_policy(self, conversation: str, policy: Policy | None) -> None:
+        """Put a conversation's own policy in force for its next request; None takes it away."""
+        self.gates.pop(conversation, None)
+        if policy is None:
+            self.policies.pop(conversation, None)
+        else:
+            self.policies[conversation] = policy
+
     def hold(self, count: int) -> bool:
-        """Take memory for a body of unknown length, when there is some left."""
+        """Take memory for a body that must be complete first, when there is some left."""
         if self.held_bytes + count > HELD_BYTES_TOTAL:
             return False
         self.held_bytes += count

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 # 48 characters: the socket's whole path must fit into 107 bytes.
@@ -15,9 +15,12 @@ _CONVERSATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 _OPERATIONS: Final = {
     "open": frozenset({"op", "conversation"}),
     "close": frozenset({"op", "conversation"}),
+    "revoke": frozenset({"op", "conversation"}),
     "list": frozenset({"op"}),
     "health": frozenset({"op"}),
+    "reload": frozenset({"op", "credentials"}),
 }
+_OPTIONS: Final = {"open": frozenset({"policy"})}
 
 
 class ControlError(Exception):
@@ -30,6 +33,8 @@ class Order:
 
     operation: str
     conversation: str
+    policy: object = None
+    credentials: dict[str, bytes] = field(default_factory=dict)
 
 
 def is_conversation(name: object) -> bool:
@@ -46,13 +51,22 @@ def parse(line: bytes) -> Order:
     operation = data.get("op") if isinstance(data, dict) else None
     if not isinstance(operation, str) or operation not in _OPERATIONS:
         raise ControlError(f"cannot read the order: 'op' must be one of {', '.join(_OPERATIONS)}")
-    wanted = _OPERATIONS[operation]
-    if set(data) != wanted:
-        raise ControlError(f"cannot {operation}: the order must have exactly the keys {', '.join(sorted(wanted))}")
+    wanted, options = _OPERATIONS[operation], _OPTIONS.get(operation, frozenset())
+    if not wanted <= set(data) <= wanted | options:
+        also = f", and may have {', '.join(sorted(options))}" if options else ""
+        raise ControlError(
+            f"cannot {operation}: the order must have exactly the keys {', '.join(sorted(wanted))}{also}"
+        )
     name = data.get("conversation", "")
     if "conversation" in wanted and not is_conversation(name):
         raise ControlError(f"cannot {operation} the conversation: its name must match {_CONVERSATION.pattern}")
-    return Order(operation, name)
+    return Order(operation, name, data.get("policy"), _credentials(data.get("credentials", {})))
+
+
+def _credentials(data: object) -> dict[str, bytes]:
+    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+        raise ControlError("cannot reload: 'credentials' must be an object of texts")
+    return {name: value.encode() for name, value in data.items()}
 
 
 def success(**facts: Any) -> bytes:

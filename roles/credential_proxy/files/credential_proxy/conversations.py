@@ -13,6 +13,7 @@ import select
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -100,16 +101,19 @@ class _Door:
         self._context = context
         self._name = name
         self.closed = False
+        self.last = 0.0
         self.connections: set[Connection] = set()
         sock = listen(directory / SOCKET_NAME, directory / _FRESH_NAME, 0o666)
         self.listener = Listener(context, sock, self._enter)
 
     def _enter(self, sock: socket.socket) -> None:
+        self.last = time.time()
         self.connections.add(Connection(self._context, self._name, sock, peer_of(sock), self._leave))
         if len(self.connections) >= limits.CONNECTIONS_PER_CONVERSATION:
             self.listener.pause()
 
     def _leave(self, connection: Connection) -> None:
+        self.last = time.time()
         self.connections.discard(connection)
         if not self._context.stopping and not self.closed:
             self.listener.resume()
@@ -128,6 +132,11 @@ class Conversations:
     def names(self) -> list[str]:
         """Return the names of the open conversations."""
         return sorted(self._doors)
+
+    @property
+    def last_requests(self) -> dict[str, float]:
+        """Return the Unix time of each conversation's last connection, for those that had one since the start."""
+        return {name: round(door.last, 3) for name, door in self._doors.items() if door.last}
 
     @property
     def connections(self) -> list[Connection]:
@@ -170,6 +179,21 @@ class Conversations:
             (directory / left_over).unlink(missing_ok=True)
         directory.rmdir()
         return True
+
+    def cut_tunnels(self, allowed: Callable[[str, str], bool]) -> None:
+        """Cut every tunnel to a host that a conversation may no longer reach."""
+        for name, door in self._doors.items():
+            for connection in list(door.connections):
+                if connection.tunnel_host and not allowed(name, connection.tunnel_host):
+                    connection.cut("tunnel-revoked")
+
+    def cut(self, name: str, rule: str) -> int:
+        """Cut whatever a conversation has open, and leave its door open; return how many connections that were."""
+        door = self._doors.get(name)
+        connections = list(door.connections) if door is not None else []
+        for connection in connections:
+            connection.cut(rule)
+        return len(connections)
 
     def stop_listening(self) -> None:
         """Accept no more; the sockets' files stay for the next start."""

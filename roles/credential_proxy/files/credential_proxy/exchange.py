@@ -8,17 +8,25 @@ It owns the upstream connection from the moment that is ready until the answer i
 
 from __future__ import annotations
 
-from typing import Protocol
+import hashlib
+import time
+from typing import Final, Protocol
 
 from . import limits
 from .context import Context
+from .decision import Forward
+from .dial import Dial
 from .injection import upstream_head
-from .policy import Forward
+from .model_choice import model_of
+from .observation import Observer, observer_of
+from .policy import Gate, check_model, limits_models
 from .refusals import Refusal
 from .request import RequestHead
 from .response import ResponseRelay
+from .secret import AwsKeys, needles
 from .stream import Stream
-from .upstream import Dial
+
+_EMPTY_SHA256: Final = hashlib.sha256().hexdigest()
 
 
 class Client(Protocol):
@@ -38,23 +46,35 @@ class Client(Protocol):
 
 
 class Exchange:
-    """Moves one request and its answer; dies with either side."""
+    """Moves one request and its answer; dies with either side.
 
-    def __init__(self, context: Context, client: Client, head: RequestHead, forward: Forward, *, close: bool) -> None:
+    A body is held until it is complete when its length is not known, when its hash goes into the head (SigV4), and when
+    the model that it names decides whether it may pass.
+    """
+
+    def __init__(self, context: Context, client: Client, head: RequestHead, forward: Forward, gate: Gate) -> None:
         """Prepare; nothing happens before ``start``."""
         self._context = context
         self._client = client
         self._head = head
         self._forward = forward
-        self._close = close
+        self._policy = gate.policy
+        route = forward.route
+        self._upstream = context.rules.upstreams[route.name]
+        self._credential = context.rules.credentials.get(route.credential)
+        self._asks_model = forward.asks_model and limits_models(route, gate.policy)
+        self._holds = bool(head.length) and (head.chunked or self._asks_model or isinstance(self._credential, AwsKeys))
+        self._hash = hashlib.sha256() if isinstance(self._credential, AwsKeys) and head.length else None
         self._pending = bytearray()
         self._held = 0
         self._dial: Dial | None = None
         self._stream: Stream | None = None
         self.body_ended = False
+        self.observer: Observer = observer_of(forward)
         # Until the request is complete, an early answer must end the connection.
-        secret = context.secrets[forward.route.credential]
-        self._relay = ResponseRelay(method=head.method, secret=secret, close=True)
+        self._relay = ResponseRelay(
+            method=head.method, needles=needles(self._credential), close=True, observer=self.observer
+        )
 
     @property
     def status(self) -> int:
@@ -69,18 +89,20 @@ class Exchange:
     @property
     def has_room(self) -> bool:
         """Tell whether more of the body may be read from the client."""
-        if self._head.chunked:
+        if self._holds:
             return True
         return self._stream is not None and self._stream.buffered < limits.HIGH_WATER
 
     def start(self) -> None:
-        """Dial at once when the body's length is known; otherwise when the body is complete."""
-        if not self._head.chunked:
+        """Dial at once, unless the body must be complete first."""
+        if not self._holds:
             self._acquire()
 
     def body(self, data: bytes) -> None:
         """Take a piece of the request's body."""
-        if self._head.chunked:
+        if self._hash is not None:
+            self._hash.update(data)
+        if self._holds:
             if not self._context.hold(len(data)):
                 raise Refusal("held-bytes")
             self._held += len(data)
@@ -89,11 +111,13 @@ class Exchange:
         else:
             self._stream.write(data)
 
-    def end_of_body(self) -> None:
-        """Note that the request is complete."""
+    def end_of_body(self, *, close: bool) -> None:
+        """Note that the request is complete; close: the client's connection ends with the answer."""
         self.body_ended = True
-        self._relay.close = self._close
-        if self._head.chunked:
+        self._relay.close = close
+        if self._asks_model:
+            check_model(model_of(self._pending), self._forward.route, self._policy)
+        if self._holds:
             self._acquire()
 
     def client_is_slow(self) -> None:
@@ -145,18 +169,17 @@ class Exchange:
         """Belongs to the dial."""
 
     def _acquire(self) -> None:
-        upstream = self._context.upstreams[self._forward.route.name]
-        self._dial = upstream.acquire(self._ready, self._fail)
+        self._dial = self._upstream.acquire(self._ready, self._fail)
 
     def _ready(self, stream: Stream) -> None:
-        head, route = self._head, self._forward.route
+        head = self._head
         first = upstream_head(
-            method=head.method,
-            target=self._forward.target,
-            fields=head.fields,
+            head,
+            self._forward,
+            self._credential,
             length=len(self._pending) if head.chunked else head.length,
-            route=route,
-            secret=self._context.secrets[route.credential],
+            payload_sha256=self._hash.hexdigest() if self._hash is not None else _EMPTY_SHA256,
+            when=time.time(),
         )
         stream.owner = self
         self._stream = stream
@@ -164,6 +187,8 @@ class Exchange:
         self._pending.clear()
         self._release_memory()
         stream.resume()
+        if not self.body_ended and not stream.buffered:
+            self._client.go_on()
 
     def _pass_on(self, out: bytes) -> None:
         self._client.answer(out)
@@ -171,7 +196,7 @@ class Exchange:
             return
         if self._stream is not None:
             if self._relay.reusable and self.body_ended and not self._stream.buffered:
-                self._context.upstreams[self._forward.route.name].release(self._stream)
+                self._upstream.release(self._stream)
             else:
                 self._stream.close()
         self._client.answered()

@@ -9,6 +9,7 @@ Names with ``_`` are refused although they are tokens: a program behind us may t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from .limits import HEAD_BYTES, HEAD_FIELDS, LINE_BYTES
@@ -20,6 +21,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 _NAME: Final = rb"[!#$%&'*+.^`|~0-9A-Za-z-]+"
 _FIELD: Final = re.compile(rb"(" + _NAME + rb"):([\t\x20-\x7e\x80-\xff]*)")
 CHUNKED: Final = -1
+_NO_OPTIONS: Final[frozenset[bytes]] = frozenset()
 _STRAY: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\x00")
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
 
@@ -46,13 +48,19 @@ def take_head(buffer: bytearray, scanned: int) -> list[bytes] | None:
 
 def parse_fields(lines: list[bytes]) -> Fields:
     """Read header lines; a continuation line, an odd name or a control character refuses the whole message."""
-    fields = []
-    for line in lines:
-        match = _FIELD.fullmatch(line)
-        if match is None:
-            raise Refusal("field")
-        fields.append((match[1].lower(), match[2].strip(b" \t")))
-    return tuple(fields)
+    return tuple([_known_field(line) if len(line) < _REMEMBERED_BYTES else _field(line) for line in lines])
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        raise Refusal("field")
+    return match[1].lower(), match[2].strip(b" \t")
+
+
+# Clients send the same lines again and again; at most half a MiB is remembered.
+_REMEMBERED_BYTES: Final = 256
+_known_field = lru_cache(maxsize=2048)(_field)
 
 
 def values(fields: Fields, name: bytes) -> list[bytes]:
@@ -77,6 +85,8 @@ def body_length(fields: Fields) -> int | None:
 
 def connection_options(fields: Fields) -> frozenset[bytes]:
     """Return the names that the Connection fields list."""
+    if all(name != b"connection" for name, _value in fields):
+        return _NO_OPTIONS
     return frozenset(
         name.strip(b" \t").lower() for value in values(fields, b"connection") for name in value.split(b",")
     )

@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import base64
+from functools import lru_cache
 from typing import Final
 
-from .config import Route
+from .aws.sigv4 import Scope, Signable, signature_fields
+from .decision import Forward
 from .grammar import Fields, connection_options
-from .secret import Secret
+from .request import RequestHead
+from .secret import AwsKeys, Credential, Secret
+from .settings import Route
 
 # Framing, hop-by-hop and routing fields, which are ours to write; fields with which a client claims another origin.
 _DROPPED: Final = frozenset(
@@ -21,8 +26,11 @@ _DROPPED_PREFIXES: Final = (
     *(b"x-http-method", b"x-method-override", b"x-original-", b"x-rewrite-"),
 )
 _CREDENTIAL_WORDS: Final = (b"auth", b"api-key", b"apikey", b"token", b"secret", b"credential", b"password")
+# What a package index needs to know of its client; anything more would be a way to say something to it.
+_INDEX_FIELDS: Final = frozenset((b"accept", b"user-agent", b"range", b"if-range"))
 
 
+@lru_cache(maxsize=1024)
 def may_pass(name: bytes) -> bool:
     """Tell whether a client's field goes upstream; `anthropic-*` and all other harmless names do."""
     return (
@@ -32,19 +40,51 @@ def may_pass(name: bytes) -> bool:
     )
 
 
-def upstream_head(*, method: str, target: str, fields: Fields, length: int, route: Route, secret: Secret) -> bytes:
-    """Write the request head for the upstream.
+def upstream_head(
+    head: RequestHead, forward: Forward, credential: Credential | None, *, length: int, payload_sha256: str, when: float
+) -> bytes:
+    """Write the request head for the upstream; ``length`` is the body's in bytes, ``when`` a Unix time.
 
     Identity encoding is asked for, so that the answer can be searched for the secret.
     """
+    route = forward.route
+    fields = _index_fields(head.fields, forward) if forward.digest or forward.transform is not None else head.fields
     listed = connection_options(fields)
-    host = route.host if route.port == 443 else f"{route.host}:{route.port}"
     lines = [
-        f"{method} {target} HTTP/1.1".encode("ascii"),
-        f"host: {host}".encode("ascii"),
-        *(name + b": " + value for name, value in fields if may_pass(name) and name not in listed),
+        f"{head.method} {forward.target} HTTP/1.1\r\nhost: {route.authority}".encode("ascii"),
+        *[b"%b: %b" % field for field in fields if may_pass(field[0]) and field[0] not in listed],
         b"accept-encoding: identity",
-        *([b"content-length: %d" % length] if method == "POST" else []),
-        b"x-api-key: " + secret.reveal(),
     ]
+    if head.method == "POST":
+        lines.append(b"content-length: %d" % length)
+    lines += _credential_fields(head, forward, credential, payload_sha256, when)
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _index_fields(fields: Fields, forward: Forward) -> Fields:
+    """Keep what an index needs; a page is always asked for anew, because its rewritten form has a life of its own."""
+    kept = tuple(field for field in fields if field[0] in _INDEX_FIELDS)
+    if not forward.accept:
+        return kept
+    return (*(field for field in kept if field[0] != b"accept"), (b"accept", forward.accept))
+
+
+def _credential_fields(
+    head: RequestHead, forward: Forward, credential: Credential | None, payload_sha256: str, when: float
+) -> list[bytes]:
+    route = forward.route
+    if credential is None:
+        return []
+    if isinstance(credential, AwsKeys):
+        content_type = next((value for name, value in head.fields if name == b"content-type"), b"")
+        request = Signable(head.method, route.authority, forward.target, content_type, payload_sha256)
+        return signature_fields(request, Scope(route.region, "bedrock"), credential, when=when)
+    return [_plain_credential(route, credential)]
+
+
+def _plain_credential(route: Route, secret: Secret) -> bytes:
+    if route.auth == "x-api-key":
+        return b"x-api-key: " + secret.reveal()
+    if route.auth == "basic":
+        return b"authorization: Basic " + base64.b64encode(secret.reveal())
+    return b"authorization: Bearer " + secret.reveal()

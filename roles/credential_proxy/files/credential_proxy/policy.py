@@ -5,80 +5,105 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
-from .config import Route
+from .apis import anthropic, bedrock, packages
+from .decision import Decision, Forward, LocalAnswer, Tunnel
 from .refusals import Refusal
 from .request import RequestHead
+from .settings import Policy, Route, TunnelHost, matches
 
 METHODS: Final = ("GET", "HEAD", "POST")
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One allowed request of an API."""
-
-    method: str
-    path: str
-    queries: frozenset[str]
-    local: bool = False
-
-
-_BETA: Final = frozenset({"beta=true"})
-
-# Files, batches, organisations and everything else of the API are missing on purpose: /v1/files is a way to carry data
-# out to somebody else's account.
-ENDPOINTS: Final[dict[str, tuple[Endpoint, ...]]] = {
-    "anthropic": (
-        Endpoint("POST", "/v1/messages", _BETA),
-        Endpoint("POST", "/v1/messages/count_tokens", _BETA),
-        Endpoint("GET", "/v1/models", _BETA),
-        Endpoint("HEAD", "/api/hello", frozenset(), local=True),
-    ),
+_Api = Callable[[str, str, str, str, Route], Forward | LocalAnswer]
+_APIS: Final[dict[str, _Api]] = {
+    "anthropic": anthropic.decide,
+    "bedrock": bedrock.decide_runtime,
+    "bedrock_control": bedrock.decide_control,
 }
+_AUTHORITY: Final = re.compile(r"([A-Za-z0-9.-]{1,254}):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
-    """Send this to the route's upstream."""
+class Gate:
+    """Everything that a decision about one conversation's requests depends on."""
 
-    route: Route
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class LocalAnswer:
-    """Answer 200 without an upstream: a client's question whether anybody is there."""
-
-    route: Route
+    conversation: str
+    routes: tuple[Route, ...]
+    tunnels: tuple[TunnelHost, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    mirror: packages.Mirror = field(default_factory=packages.Mirror)
 
 
-def decide(head: RequestHead, routes: tuple[Route, ...]) -> Forward | LocalAnswer:
+def decide(head: RequestHead, gate: Gate) -> Decision:
     """Allow one request, or raise the refusal that says why not."""
     if head.method == "CONNECT":
-        raise Refusal("connect")
+        return _tunnel(head.target, gate)
     if head.method not in METHODS:
         raise Refusal("method", allow=", ".join(METHODS))
     if not head.target.startswith("/"):
         raise Refusal("target-form")
     path, mark, query = head.target.partition("?")
-    route = _route_of(path, routes)
-    inner = path[len(route.prefix) - 1 :]
-    endpoints = [endpoint for endpoint in ENDPOINTS[route.kind] if endpoint.path == inner]
-    if not endpoints:
-        raise Refusal("path")
-    for endpoint in endpoints:
-        if endpoint.method == head.method:
-            if mark and query not in endpoint.queries:
-                raise Refusal("query")
-            return LocalAnswer(route) if endpoint.local else Forward(route, inner + mark + query)
-    raise Refusal("method", allow=", ".join(endpoint.method for endpoint in endpoints))
+    refused = Refusal("path")
+    for route in _routes_of(path, gate):
+        inner = path[len(route.prefix) - 1 :]
+        try:
+            decision = _ask_api(head, inner, mark, query, route, gate)
+        except Refusal as refusal:
+            # Two routes with one prefix have different paths: the other one may know this path.
+            refused = refusal if refused.rule == "path" else refused
+            continue
+        if isinstance(decision, Forward) and decision.model:
+            check_model(decision.model, decision.route, gate.policy)
+        return decision
+    raise refused
 
 
-def _route_of(path: str, routes: tuple[Route, ...]) -> Route:
-    """Find the route with the longest matching prefix."""
-    matching = [route for route in routes if path.startswith(route.prefix)]
-    if not matching:
-        raise Refusal("path")
-    return max(matching, key=lambda route: len(route.prefix))
+def check_model(model: str, route: Route, policy: Policy) -> None:
+    """Compare a model's name with the lists of the route and of the conversation."""
+    for patterns in (route.models or None, policy.models):
+        if patterns is not None and not matches(model, patterns):
+            raise Refusal("model", detail=model[:120])
+
+
+def limits_models(route: Route, policy: Policy) -> bool:
+    """Tell whether a request's model decides whether it may pass."""
+    return bool(route.models) or policy.models is not None
+
+
+def _ask_api(head: RequestHead, path: str, mark: str, query: str, route: Route, gate: Gate) -> Forward | LocalAnswer:
+    api = _APIS.get(route.kind)
+    if api is not None:
+        return api(head.method, path, mark, query, route)
+    return packages.decide(head, path, mark, route, gate.mirror, gate.conversation)
+
+
+def _routes_of(path: str, gate: Gate) -> list[Route]:
+    """Find the routes with the longest matching prefix, less those that the conversation may not use."""
+    matching = [route for route in gate.routes if path.startswith(route.prefix)]
+    longest = max((len(route.prefix) for route in matching), default=0)
+    nearest = [route for route in matching if len(route.prefix) == longest]
+    allowed = gate.policy.routes
+    if allowed is None:
+        return nearest
+    permitted = [route for route in nearest if route.name in allowed]
+    if nearest and not permitted:
+        raise Refusal("route")
+    return permitted
+
+
+def _tunnel(target: str, gate: Gate) -> Tunnel:
+    """Allow a tunnel to a listed host; its canonical name decides, is logged and is dialled."""
+    match = _AUTHORITY.fullmatch(target)
+    if match is None:
+        raise Refusal("connect-target")
+    name = match[1].lower().removesuffix(".")
+    if match[2] != "443":
+        raise Refusal("connect-port")
+    allowed = gate.policy.routes
+    for host in gate.tunnels:
+        if host.host == name and (allowed is None or "tunnels" in allowed):
+            return Tunnel(host)
+    raise Refusal("connect")

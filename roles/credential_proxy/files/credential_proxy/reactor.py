@@ -57,6 +57,7 @@ class Reactor:
         self._soon: deque[Callable[[], None]] = deque()
         self._garbage: list[Callable[[], None]] = []
         self._signals: dict[int, Callable[[], None]] = {}
+        self._after_round: Callable[[], None] | None = None
         self._running = False
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.register(self._wake_read, select.EPOLLIN, self._woken)
@@ -87,6 +88,10 @@ class Reactor:
         return timer
 
     def call_soon(self, action: Callable[[], None]) -> None:
+        """Run an action in the next round."""
+        self._soon.append(action)
+
+    def call_from_thread(self, action: Callable[[], None]) -> None:
         """Run an action in the next round; the only method that other threads may call."""
         self._soon.append(action)
         with contextlib.suppress(BlockingIOError):  # A full pipe wakes the loop as well.
@@ -97,6 +102,10 @@ class Reactor:
         self._signals[number] = action
         signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def after_every_round(self, action: Callable[[], None]) -> None:
+        """Run an action before each wait for events."""
+        self._after_round = action
 
     def stop(self) -> None:
         """Leave ``run`` after this round."""
@@ -124,9 +133,12 @@ class Reactor:
             _contain(self._soon.popleft())
         while self._timers and self._timers[0][0] <= self.now:
             _contain(heapq.heappop(self._timers)[2].run)
-        garbage, self._garbage = self._garbage, []
-        for close in garbage:
-            close()
+        if self._garbage:
+            garbage, self._garbage = self._garbage, []
+            for close in garbage:
+                close()
+        if self._after_round is not None:
+            self._after_round()
 
     def close(self) -> None:
         """Release the loop's own descriptors."""

@@ -61,14 +61,40 @@ RULES: Final[dict[str, Rule]] = {
     "body-timeout": Rule(408, "the body of the request stopped for 30 seconds", "send the body without pauses"),
     # What the policy does not allow.
     "connect": Rule(
-        403, "tunnels are not allowed", "set the base URL to this proxy instead of using it as an HTTPS proxy"
+        403,
+        "tunnels to this host are not allowed",
+        "set the base URL to this proxy instead of using it as an HTTPS proxy, or ask the operator to list the host",
     ),
+    "connect-target": Rule(400, "the target of CONNECT is not a plain host name and port", "send 'name:443'"),
+    "connect-port": Rule(403, "tunnels lead to port 443 only", "use HTTPS on its own port"),
     "method": Rule(405, "this method is not on the list for this path", "use the methods that the Allow field names"),
     "path": Rule(
         403, "this path is not on the list of allowed requests", "use one of the listed API calls, or ask the operator"
     ),
     "query": Rule(403, "this query is not allowed", "leave the query out, or send exactly '?beta=true'"),
+    "route": Rule(403, "this conversation may not use this route", "ask the operator to allow it"),
+    "model": Rule(403, "this model is not on the list of allowed models", "use an allowed model, or ask the operator"),
+    "model-missing": Rule(400, "the body is not a JSON object that names one model", "send one JSON object"),
+    "bedrock-model": Rule(403, "an ARN in the path must be one segment", "encode its slashes as %2F, as AWS's SDKs do"),
+    "read-only": Rule(405, "package indexes are read-only here", "only GET and HEAD pass; publish from elsewhere"),
+    "index-path": Rule(
+        403, "this is neither a package's page nor one of its files", "use pip or npm with this index as it is"
+    ),
+    "package-denied": Rule(403, "this package is denied here", "use another package, or ask the operator to allow it"),
+    "package-age": Rule(
+        403, "this release is too young, or was not on the index page", "use an older version, or ask the operator"
+    ),
+    "rate": Rule(429, "this conversation sends too many requests a minute", "wait as long as Retry-After says"),
+    "concurrency": Rule(429, "this conversation has too many requests open", "wait until one of them has ended"),
+    "budget": Rule(429, "this conversation's budget is spent", "ask the operator for more"),
+    "budget-day": Rule(429, "this conversation's budget for today is spent", "wait until tomorrow (UTC)"),
     "address-guard": Rule(403, "the upstream's name resolves to an address that is not public", _OPERATOR),
+    # What a tunnel's first bytes must be.
+    "tunnel-not-tls": Rule(403, "only TLS goes through a tunnel", "connect with TLS"),
+    "tunnel-hello": Rule(403, "the first TLS message is malformed or too long", "connect with an ordinary TLS client"),
+    "tunnel-name": Rule(403, "the TLS server name is not the tunnel's target", "name the same host in both places"),
+    "tunnel-hidden-name": Rule(403, "the TLS server name is encrypted", "switch Encrypted Client Hello off"),
+    "tunnel-timeout": Rule(408, "no TLS message came within 10 seconds", "begin with TLS at once"),
     # What we cannot do now.
     "audit": Rule(503, "the audit log cannot be written, so no request is served", _OPERATOR),
     "held-bytes": Rule(503, "too many request bodies are held at this moment", "send Content-Length, or try again"),
@@ -80,30 +106,36 @@ RULES: Final[dict[str, Rule]] = {
     "upstream-answer": Rule(502, "the upstream's answer is malformed", _RETRY),
     "upstream-encoding": Rule(502, "the upstream compressed its answer, which cannot be examined", _OPERATOR),
     "upstream-cut": Rule(502, "the upstream ended the connection before its answer was complete", _RETRY),
+    "upstream-redirect": Rule(502, "the index answered with a redirect", _OPERATOR),
+    "upstream-size": Rule(502, "the index page is larger than 64 MiB", _OPERATOR),
     "upstream-timeout": Rule(504, "the upstream was silent for too long", _RETRY),
     "secret-echo": Rule(502, "the upstream's answer held the secret, so it was cut", _OPERATOR),
 }
 
 _REASONS: Final = {
     400: "Bad Request", 403: "Forbidden", 405: "Method Not Allowed", 408: "Request Timeout", 413: "Content Too Large",
-    417: "Expectation Failed", 431: "Request Header Fields Too Large", 502: "Bad Gateway", 503: "Service Unavailable",
-    504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+    417: "Expectation Failed", 429: "Too Many Requests", 431: "Request Header Fields Too Large", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
 }  # fmt: skip
 
 # The words of Anthropic's API, so that its SDKs show the message instead of a parse error.
-_ERROR_TYPES: Final = {403: "permission_error", 413: "request_too_large"}
+_ERROR_TYPES: Final = {403: "permission_error", 413: "request_too_large", 429: "rate_limit_error"}
+_AWS_ERRORS: Final = {
+    400: "ValidationException", 403: "AccessDeniedException", 405: "AccessDeniedException", 429: "ThrottlingException",
+}  # fmt: skip
 
 
 class Refusal(Exception):
     """One request cannot be served; carries the rule and, for the audit log only, a detail."""
 
-    def __init__(self, rule: str, *, detail: str = "", allow: str = "") -> None:
+    def __init__(self, rule: str, *, detail: str = "", allow: str = "", retry_after: int = 0) -> None:
         """Look the rule up; an unknown rule is a mistake of ours and fails here."""
         super().__init__(rule)
         self.rule = rule
         self.status = RULES[rule].status
         self.detail = detail
         self.allow = allow
+        self.retry_after = retry_after
 
     @property
     def message(self) -> str:
@@ -112,15 +144,21 @@ class Refusal(Exception):
 
 
 def refusal_answer(refusal: Refusal, *, without_body: bool = False) -> bytes:
-    """Write the whole answer, after which the connection closes."""
+    """Write the whole answer, after which the connection closes.
+
+    The body has the keys in which each client looks: ``error.message`` for Anthropic's, ``message`` for AWS's.
+    """
     rule = RULES[refusal.rule]
     kind = _ERROR_TYPES.get(rule.status, "invalid_request_error" if rule.status < 500 else "api_error")
-    body = json.dumps({"type": "error", "error": {"type": kind, "message": refusal.message}}).encode() + b"\n"
+    text = refusal.message
+    body = json.dumps({"type": "error", "error": {"type": kind, "message": text}, "message": text}).encode() + b"\n"
     lines = [
         f"HTTP/1.1 {rule.status} {_REASONS[rule.status]}: {rule.cause}; {rule.cure}",
         "content-type: application/json",
         f"content-length: {len(body)}",
+        f"x-amzn-errortype: {_AWS_ERRORS.get(rule.status, 'ServiceUnavailableException')}",
         *([f"allow: {refusal.allow}"] if refusal.allow else []),
+        *([f"retry-after: {refusal.retry_after}"] if refusal.retry_after else []),
         "connection: close",
     ]
     return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + (b"" if without_body else body)

@@ -19,7 +19,7 @@ _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\
 _HOST: Final = re.compile(rb"(?:[0-9A-Za-z.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestHead:
     """One checked request head; the target is kept as it was sent."""
 
@@ -50,10 +50,10 @@ def parse_request(lines: list[bytes]) -> RequestHead:
         raise Refusal("http-version")
     fields = grammar.parse_fields(lines[1:])
     hosts = grammar.values(fields, b"host")
+    method = match[1].decode("ascii")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         raise Refusal("host")
     length = grammar.body_length(fields) or 0
-    method = match[1].decode("ascii")
     if length and method != "POST":
         raise Refusal("unexpected-body")
     if length > BODY_BYTES:
@@ -61,13 +61,7 @@ def parse_request(lines: list[bytes]) -> RequestHead:
     expectations = grammar.values(fields, b"expect")
     if expectations and [value.lower() for value in expectations] != [b"100-continue"]:
         raise Refusal("expectation")
-    return RequestHead(
-        method=method,
-        target=match[2].decode("ascii"),
-        fields=fields,
-        length=length,
-        wants_continue=bool(expectations) and length != 0,
-    )
+    return RequestHead(method, match[2].decode("ascii"), fields, length, bool(expectations) and length != 0)
 
 
 class RequestReader:
@@ -91,6 +85,13 @@ class RequestReader:
     def in_body(self) -> bool:
         """Tell whether a head was given out whose body is not complete."""
         return self._body is not None
+
+    def take_rest(self) -> bytes:
+        """Give out what came after the last head: it belongs to a tunnel."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._body = None
+        return rest
 
     def feed(self, data: bytes) -> None:
         """Add what the client sent."""

@@ -55,7 +55,7 @@ class Resolver:
             outcome = Refusal("upstream-resolve", detail=str(error))
         except Refusal as refusal:
             outcome = refusal
-        self._reactor.call_soon(lambda: self._answer(name, outcome))
+        self._reactor.call_from_thread(lambda: self._answer(name, outcome))
 
     def _answer(self, name: str, outcome: Outcome) -> None:
         if not isinstance(outcome, Refusal):

@@ -11,8 +11,10 @@ from typing import Final
 
 from . import grammar
 from .bodies import Body, ChunkedBody, EndlessBody, LengthBody
+from .limits import PAGE_BYTES
+from .observation import Observer
 from .refusals import Refusal
-from .secret import EchoScanner, Secret
+from .secret import EchoScanner
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
@@ -23,7 +25,13 @@ _DROPPED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+# What describes the upstream's form of an answer, which a rewritten one no longer has.
+_OF_THE_ORIGINAL: Final = frozenset(
+    (b"content-type", b"etag", b"last-modified", b"content-md5", b"digest", b"accept-ranges")
+)
+
+
+@dataclass(slots=True)
 class ResponseHead:
     """One checked answer head."""
 
@@ -49,15 +57,20 @@ class ResponseRelay:
     A refusal before ``started`` can still become a proper answer; after it, only a cut connection tells the truth.
     """
 
-    def __init__(self, *, method: str, secret: Secret, close: bool) -> None:
+    def __init__(
+        self, *, method: str, needles: tuple[bytes, ...], close: bool, observer: Observer | None = None
+    ) -> None:
         """Prepare for the answer to one request; close: tell the client that the connection ends with it."""
         self._method = method
-        self._scanner = EchoScanner(secret)
-        self._needle = secret
+        self._scanner = EchoScanner(needles)
+        self._needles = needles
+        self._observer = observer or Observer()
         self.close = close
         self._buffer = bytearray()
         self._scanned = 0
         self._body: Body | None = None
+        self._head: ResponseHead | None = None
+        self._held: bytearray | None = None
         self._chunked = False
         self._persistent = True
         self.status = 0
@@ -108,47 +121,84 @@ class ResponseRelay:
 
     def _start(self, head: ResponseHead, lines: list[bytes]) -> bytes:
         """Decide the framing and return the client's head."""
-        if self._needle.reveal() in b"\r\n".join(lines):
-            raise Refusal("secret-echo")
-        if any(value.lower() != b"identity" for value in grammar.values(head.fields, b"content-encoding")):
+        if self._needles:
+            text = b"\r\n".join(lines)
+            if any(needle in text for needle in self._needles):
+                raise Refusal("secret-echo")
+        fields = head.fields
+        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in fields):
             raise Refusal("upstream-encoding")
-        length = grammar.body_length(head.fields)
-        framing: list[bytes]
+        length = grammar.body_length(fields)
+        self._head = head
+        self._persistent = head.persistent
+        rewritten = self._observer.begin(head.status, fields)
+        framing: bytes
         if self._method == "HEAD" or head.status in (204, 304):
             self._body = LengthBody(0)
-            framing = [b"content-length: %d" % length] if length is not None and length >= 0 else []
+            framing = (
+                b"content-length: %d\r\n" % length if length is not None and length >= 0 and not rewritten else b""
+            )
         elif length is None or length == grammar.CHUNKED:
             self._body = EndlessBody() if length is None else ChunkedBody()
             self._chunked = True
-            framing = [b"transfer-encoding: chunked"]
+            framing = b"transfer-encoding: chunked\r\n"
         else:
             self._body = LengthBody(length)
-            framing = [b"content-length: %d" % length]
-        self._persistent = head.persistent
+            framing = b"content-length: %d\r\n" % length
+        if rewritten and self._method != "HEAD":
+            self._chunked = False
+            self._held = bytearray()
+            return b""
         self.status = head.status
         self.complete = self._body.complete
-        dropped = _DROPPED | grammar.connection_options(head.fields)
-        return b"\r\n".join(
+        return self._client_head(framing)
+
+    def _client_head(self, framing: bytes, *, without: frozenset[bytes] = frozenset()) -> bytes:
+        assert self._head is not None
+        head = self._head
+        dropped = _DROPPED | grammar.connection_options(head.fields) | without
+        return b"".join(
             [
-                b"HTTP/1.1 %d %s" % (head.status, head.reason),
-                *(name + b": " + value for name, value in head.fields if name not in dropped),
-                *framing,
-                *([b"connection: close"] if self.close else []),
-                b"\r\n",
+                b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
+                *[b"%b: %b\r\n" % field for field in head.fields if field[0] not in dropped],
+                framing,
+                b"connection: close\r\n\r\n" if self.close else b"\r\n",
             ]
         )
 
     def _frame(self, data: bytes) -> bytes:
         """Search a piece of body and frame what may pass."""
         assert self._body is not None
-        data = self._scanner.feed(data)
+        if self._needles:
+            data = self._scanner.feed(data)
+            if self._body.complete:
+                data += self._scanner.flush()
+        self._observer.feed(data)
+        if self._held is not None:
+            return self._hold(data)
         if self._body.complete:
-            data += self._scanner.flush()
             self.complete = True
         if not self._chunked:
             return data
-        out = b"%x\r\n%s\r\n" % (len(data), data) if data else b""
-        return out + (b"0\r\n\r\n" if self.complete else b"")
+        out = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        return out + b"0\r\n\r\n" if self.complete else out
+
+    def _hold(self, data: bytes) -> bytes:
+        """Keep an answer that is rewritten as a whole; it begins for the client when it is complete."""
+        assert self._held is not None
+        assert self._body is not None
+        assert self._head is not None
+        self._held += data
+        if len(self._held) > PAGE_BYTES:
+            raise Refusal("upstream-size")
+        if not self._body.complete:
+            return b""
+        kind, body = self._observer.rewrite(bytes(self._held))
+        self._held.clear()
+        self.status = self._head.status
+        self.complete = True
+        framing = f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n".encode("latin-1")
+        return self._client_head(framing, without=_OF_THE_ORIGINAL) + body
 
 
 def _as_upstream_fault(refusal: Refusal) -> Refusal:

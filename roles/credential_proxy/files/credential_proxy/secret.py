@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from .refusals import Refusal
@@ -45,45 +46,70 @@ class Secret:
         raise TypeError("a secret is not serialised")
 
 
-class EchoScanner:
-    """Passes bytes on, but never the last byte of the secret: a match over any split of the stream is found.
+@dataclass(frozen=True, slots=True)
+class AwsKeys:
+    """What signs requests to AWS; ``expires`` is a Unix time, None for keys that do not expire."""
 
-    Only a tail that could be the beginning of the secret is held back; server-sent events end in a line feed, which a
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret | None = None
+    expires: float | None = None
+
+
+Credential = Secret | AwsKeys
+
+
+def needles(credential: Credential | None) -> tuple[bytes, ...]:
+    """Return every text that must never turn up in an answer."""
+    if credential is None:
+        return ()
+    if isinstance(credential, Secret):
+        return (credential.reveal(),)
+    token = credential.session_token
+    return (credential.secret_access_key.reveal(), *([token.reveal()] if token is not None else []))
+
+
+class EchoScanner:
+    """Passes bytes on, but never the last byte of a secret: a match over any split of the stream is found.
+
+    Only a tail that could be the beginning of a secret is held back; server-sent events end in a line feed, which a
     secret cannot hold, so they pass at once.
     """
 
-    __slots__ = ("_held", "_needle")
+    __slots__ = ("_held", "_needles")
 
-    def __init__(self, secret: Secret) -> None:
+    def __init__(self, needles: tuple[bytes, ...]) -> None:
         """Search for the bytes as they are injected."""
-        self._needle = secret.reveal()
+        self._needles = needles
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Return what may pass now; refuse when the secret is in the stream."""
+        """Return what may pass now; refuse when a secret is in the stream."""
         if self._held:
             data = self._held + data
             self._held = b""
-        if self._needle in data:
-            raise Refusal("secret-echo")
-        keep = self._possible_start(data)
+        keep = 0
+        for needle in self._needles:
+            if needle in data:
+                raise Refusal("secret-echo")
+            keep = max(keep, _possible_start(needle, data))
         if keep:
             self._held = data[-keep:]
             data = data[:-keep]
         return data
 
     def flush(self) -> bytes:
-        """Return the held tail at the end of the stream, where it can no longer become the secret."""
+        """Return the held tail at the end of the stream, where it can no longer become a secret."""
         held, self._held = self._held, b""
         return held
 
-    def _possible_start(self, data: bytes) -> int:
-        """Return the length of the longest tail of data that the secret starts with."""
-        needle = self._needle
-        start = max(0, len(data) - len(needle) + 1)
-        at = data.find(needle[:1], start)
-        while at >= 0:
-            if needle.startswith(data[at:]):
-                return len(data) - at
-            at = data.find(needle[:1], at + 1)
-        return 0
+
+def _possible_start(needle: bytes, data: bytes) -> int:
+    """Return the length of the longest tail of data that the needle starts with."""
+    start = max(0, len(data) - len(needle) + 1)
+    at = data.find(needle[:1], start)
+    while at >= 0:
+        if needle.startswith(data[at:]):
+            return len(data) - at
+        at = data.find(needle[:1], at + 1)
+    return 0

@@ -5,93 +5,204 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 from . import __version__, limits
 from .audit import AuditLog
-from .config import Config
+from .config import load, parse_policy
 from .context import Context
-from .control import ControlError, Order, failure, parse, success
+from .control import ControlError, Order, failure, success
+from .control_connection import ControlConnection
 from .conversations import Conversations, Listener, listen, peer_of
+from .credentials import parse_credentials
+from .metering.ledger import Ledger
+from .metrics import Metrics
+from .metrics_connection import MetricsConnection
+from .notify import notify_systemd
+from .policies import PolicyStore
 from .reactor import Reactor
 from .resolver import Resolver
-from .secret import Secret
-from .stream import Stream
-from .upstream import Upstream, tls_context
+from .rulebook import make_rules, put_in_force
+from .secret import Credential
+from .settings import Config, ConfigError, Policy
+
+_USAGE_NAME = "usage.json"
+_POLICIES_NAME = "policies"
 
 
 class Service:
     """Runs until SIGTERM or SIGINT; SIGHUP reopens the audit log."""
 
-    def __init__(self, config: Config, secrets: Mapping[str, Secret]) -> None:
+    def __init__(self, config: Config, credentials: Mapping[str, Credential], path: Path) -> None:
         """Open the log and prepare the upstreams; nothing is served before ``start``."""
         self.reactor = Reactor()
-        self._resolver = Resolver(self.reactor)
+        self._path = path
         self._config = config
+        self._reload_error = ""
+        resolver = Resolver(self.reactor)
+        audit = AuditLog(config.audit_log, config.state_directory)
+        ledger = Ledger(config.prices)
+        ledger.load(config.state_directory / _USAGE_NAME)
+        self._store = PolicyStore(config.state_directory / _POLICIES_NAME)
         self._context = Context(
             reactor=self.reactor,
-            audit=AuditLog(config.audit_log),
-            routes=config.routes,
-            secrets=secrets,
-            upstreams={
-                route.name: Upstream(self.reactor, self._resolver, route, tls_context(route)) for route in config.routes
-            },
+            resolver=resolver,
+            audit=audit,
+            rules=make_rules(config, credentials, self.reactor, resolver, key=audit.key),
+            ledger=ledger,
+            metrics=Metrics(),
+            policies=self._store.load(config.routes),
         )
         self.conversations = Conversations(self._context, config.conversations_directory)
-        self._control: Listener | None = None
+        self._listeners: list[Listener] = []
+        self.reactor.after_every_round(audit.write_note)
 
     def start(self) -> None:
-        """Bind the sockets of all conversations, then the control socket, then say that we are ready."""
+        """Bind the sockets of all conversations, then the operator's sockets, then say that we are ready."""
         self.conversations.restore()
-        path = self._config.control_socket
-        sock = listen(path, path.with_name(path.name + ".new"), 0o600)
-        self._control = Listener(self._context, sock, self._accept_control)
+        self._listen(self._config.control_socket, self._accept_control)
+        self._listen(self._config.metrics_socket, self._accept_metrics)
         self.reactor.on_signal(signal.SIGTERM, self.stop)
         self.reactor.on_signal(signal.SIGINT, self.stop)
         self.reactor.on_signal(signal.SIGHUP, self._context.audit.reopen)
-        _notify_systemd("READY=1")
+        self.reactor.call_later(limits.SAVE_SECONDS, self._save)
+        notify_systemd("READY=1")
 
     def run(self) -> None:
         """Serve until stopped, then leave everything in order."""
+        context = self._context
         self.reactor.run()
         for connection in self.conversations.connections:
             connection.cut("closing")
-        for upstream in self._context.upstreams.values():
+        for upstream in context.rules.upstreams.values():
             upstream.close()
-        self._resolver.close()
-        self._context.audit.close()
+        context.resolver.close()
+        self._save_ledger()
+        context.audit.close()
         self._config.control_socket.unlink(missing_ok=True)
+        self._config.metrics_socket.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Take no more requests, let the running ones end for a while, then stop."""
         if self._context.stopping:
             self.reactor.stop()
             return
-        _notify_systemd("STOPPING=1")
+        notify_systemd("STOPPING=1")
         self._context.stopping = True
         self.conversations.stop_listening()
-        if self._control is not None:
-            self._control.close()
+        for listener in self._listeners:
+            listener.close()
         self._drain(self.reactor.now + limits.DRAIN_SECONDS)
 
     def obey(self, order: Order) -> bytes:
         """Carry out one order of the control socket."""
         name = order.conversation
         try:
-            if order.operation == "open":
-                changed = self.conversations.open(name)
-                return success(changed=changed, socket=str(self.conversations.socket_path(name)))
-            if order.operation == "close":
-                return success(changed=self.conversations.close(name))
+            match order.operation:
+                case "open":
+                    return self._open(name, order.policy)
+                case "close":
+                    self._store.remove(name)
+                    self._context.set_policy(name, None)
+                    self._context.ledger.forget(name)
+                    return success(changed=self.conversations.close(name))
+                case "revoke":
+                    return success(cut=self.conversations.cut(name, "revoked"))
+                case "list":
+                    return success(conversations=self.conversations.names, active=self.conversations.last_requests)
+                case "reload":
+                    return self._reload(order.credentials)
+                case _:
+                    return success(**self.health())
         except OSError as error:
             raise ControlError(f"cannot {order.operation} conversation {name}: {error}") from error
-        if order.operation == "list":
-            return success(conversations=self.conversations.names)
-        routes = [route.name for route in self._config.routes]
-        return success(version=__version__, routes=routes, audit=self._context.audit.healthy)
+
+    def health(self) -> dict[str, Any]:
+        """Tell how the service is; ``configuration`` is ``ok`` or why the last one was not taken."""
+        return {
+            "version": __version__,
+            "routes": [route.name for route in self._context.rules.routes],
+            "audit": self._context.audit.healthy,
+            "configuration": self._reload_error or "ok",
+        }
+
+    def metrics(self) -> str:
+        """Write the metrics."""
+        context = self._context
+        return context.metrics.render(
+            {
+                "conversations": ("Conversations that are open.", len(self.conversations.names)),
+                "connections": ("Clients' connections that are open.", len(self.conversations.connections)),
+                "held_bytes": ("Bytes of bodies that wait until they are complete.", context.held_bytes),
+                "audit_healthy": ("Whether the last audit line could be written.", context.audit.healthy),
+                "audit_lines": ("Number of the last audit line.", context.audit.lines),
+                "configuration_ok": ("Whether the last configuration was taken.", not self._reload_error),
+            }
+        )
+
+    def _open(self, name: str, data: object) -> bytes:
+        """Open a conversation; a policy given replaces its old one, none given leaves it."""
+        if data is not None:
+            try:
+                policy = parse_policy(data, self._context.rules.routes)
+            except ConfigError as error:
+                raise ControlError(f"cannot open conversation {name}: {error}") from error
+            self._store.store(name, data)
+            self._context.set_policy(name, policy)
+        changed = self.conversations.open(name)
+        return success(changed=changed, socket=str(self.conversations.socket_path(name)))
+
+    def _reload(self, given: Mapping[str, bytes]) -> bytes:
+        """Put the configuration file in force, with these credentials; a bad one changes nothing."""
+        context = self._context
+        context.audit.reopen()
+        try:
+            config = load(self._path)
+            credentials = parse_credentials(config, given)
+            fixed = ("conversations_directory", "state_directory", "control_socket", "metrics_socket", "audit_log")
+            if moved := [key for key in fixed if getattr(config, key) != getattr(self._config, key)]:
+                raise ConfigError([f"{key}: changes with a restart only" for key in moved])
+            rules = make_rules(
+                config, credentials, self.reactor, context.resolver, key=context.audit.key, old=context.rules
+            )
+        except ConfigError as error:
+            self._reload_error = str(error)
+            print(f"cannot take the new configuration: {error}; the old one stays in force", file=sys.stderr)
+            self._note("reload", {"verdict": "refused", "problems": len(error.problems)})
+            return failure(f"cannot reload: {error}; the old configuration stays in force")
+        self._config, self._reload_error = config, ""
+        context.ledger.prices = config.prices
+        context.policies = self._store.load(config.routes)
+        put_in_force(context, rules)
+        self.conversations.cut_tunnels(self._may_tunnel)
+        self._note("reload", {"verdict": "taken", "routes": [route.name for route in config.routes]})
+        return success()
+
+    def _may_tunnel(self, conversation: str, host: str) -> bool:
+        policy = self._context.policies.get(conversation, Policy())
+        permitted = policy.routes is None or "tunnels" in policy.routes
+        return permitted and any(tunnel.host == host for tunnel in self._context.rules.tunnels)
+
+    def _note(self, event: str, facts: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # The log says so itself, and serves nothing.
+            self._context.audit.write(event, facts)
+
+    def _save(self) -> None:
+        if self._context.ledger.dirty:
+            self._save_ledger()
+        self.reactor.call_later(limits.SAVE_SECONDS, self._save)
+
+    def _save_ledger(self) -> None:
+        try:
+            self._context.ledger.save(self._config.state_directory / _USAGE_NAME)
+        except OSError as error:
+            print(f"cannot write down what conversations used: {error}", file=sys.stderr)
 
     def _drain(self, until: float) -> None:
         """Close idle connections, look again a little later, give up at the time given."""
@@ -102,71 +213,12 @@ class Service:
         else:
             self.reactor.call_later(0.05, lambda: self._drain(until))
 
+    def _listen(self, path: Path, accepted: Callable[[socket.socket], None]) -> None:
+        sock = listen(path, path.with_name(path.name + ".new"), 0o600)
+        self._listeners.append(Listener(self._context, sock, accepted))
+
     def _accept_control(self, sock: socket.socket) -> None:
-        _ControlConnection(self, sock, allowed=peer_of(sock).uid == 0)
+        ControlConnection(self.reactor, sock, self.obey, allowed=peer_of(sock).uid == 0)
 
-
-class _ControlConnection:
-    """One order on the control socket: a line in, a line out."""
-
-    def __init__(self, service: Service, sock: socket.socket, *, allowed: bool) -> None:
-        self._service = service
-        self._allowed = allowed
-        self._line = bytearray()
-        self._replied = False
-        self._stream = Stream(service.reactor, sock, self, dropped_on_hangup=True)
-        self._timer = service.reactor.call_later(limits.CONTROL_SECONDS, self._close)
-        self._stream.resume()
-
-    def stream_ready(self) -> None:
-        """An accepted stream is ready from the start."""
-
-    def stream_data(self, data: bytes) -> None:
-        """Collect the line and obey it."""
-        if self._replied:
-            return
-        self._line += data
-        line, feed, _rest = self._line.partition(b"\n")
-        if not feed:
-            if len(line) > limits.CONTROL_LINE_BYTES:
-                self._reply(failure("cannot read the order: the line is too long"))
-            return
-        try:
-            if not self._allowed:
-                raise ControlError("cannot obey: only root may use the control socket; run this as root")
-            self._reply(self._service.obey(parse(bytes(line))))
-        except ControlError as error:
-            self._reply(failure(str(error)))
-
-    def stream_end(self) -> None:
-        """Close, unless the reply is still on its way."""
-        if not self._replied:
-            self._close()
-
-    def stream_lost(self, _cause: OSError) -> None:
-        """The caller is gone."""
-        self._close()
-
-    def stream_drained(self) -> None:
-        """The reply has left."""
-        if self._replied:
-            self._close()
-
-    def _reply(self, line: bytes) -> None:
-        self._replied = True
-        self._stream.write(line)
-
-    def _close(self) -> None:
-        self._timer.cancel()
-        self._stream.close()
-
-
-def _notify_systemd(state: str) -> None:
-    """Tell systemd, when it asked to be told (sd_notify(3))."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.sendto(state.encode("ascii"), address)
+    def _accept_metrics(self, sock: socket.socket) -> None:
+        MetricsConnection(self.reactor, sock, self.metrics, self.health, allowed=peer_of(sock).uid == 0)

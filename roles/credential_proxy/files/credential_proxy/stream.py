@@ -58,17 +58,14 @@ class Stream:
         self._connecting = False
         self._handshaking = False
         self._tls_wants_write = False
-        self._tls: tuple[ssl.SSLContext, str] | None = None
         self._silent = False
         self._mask = 0
         self._watched = False
         self.closed = False
 
     @classmethod
-    def connect(
-        cls, reactor: Reactor, address: tuple[str, int], owner: StreamOwner, context: ssl.SSLContext, name: str
-    ) -> Stream:
-        """Begin to connect and to shake hands with the server that has this name in its certificate."""
+    def connect(cls, reactor: Reactor, address: tuple[str, int], owner: StreamOwner) -> Stream:
+        """Begin to connect; the owner hears ``stream_ready``."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         raw = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -79,9 +76,32 @@ class Stream:
         stream = cls(reactor, raw, owner)
         stream.peer = address[0]
         stream._connecting = True
-        stream._tls = (context, name)
         stream._watch()
         return stream
+
+    @property
+    def encrypted(self) -> bool:
+        """Tell whether TLS is spoken."""
+        return isinstance(self._socket, ssl.SSLSocket)
+
+    def start_tls(self, context: ssl.SSLContext, name: str) -> None:
+        """Shake hands with the server that has this name in its certificate; the owner hears ``stream_ready`` again."""
+        self._unwatch()
+        try:
+            self._socket = context.wrap_socket(
+                self._socket, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            )
+        except OSError as lost:
+            self._lose(lost)
+            return
+        self._handshaking = True
+        self._shake_hands()
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """Give the socket away, with what was written and has not left yet; the owner hears no more."""
+        self._silent = self.closed = True
+        self._unwatch()
+        return self._socket, bytes(self._out)
 
     @property
     def buffered(self) -> int:
@@ -99,15 +119,27 @@ class Stream:
 
     def pause(self) -> None:
         """Read no more; the peer is slowed down by its full buffers."""
-        self._reading = False
-        self._watch()
+        if self._reading:
+            self._reading = False
+            self._watch()
 
     def write(self, data: bytes) -> None:
-        """Send now what fits and the rest as soon as it does."""
+        """Send now what fits; the rest leaves as soon as it can, and then the owner hears ``stream_drained``."""
         if self.closed or not data:
             return
-        self._out += data
-        self._flush()
+        if self._out:
+            self._out += data
+            return
+        try:
+            sent = self._socket.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            sent = 0
+        except OSError as error:
+            self._lose(error)
+            return
+        if sent < len(data):
+            self._out += data[sent:] if sent else data
+            self._watch()
 
     def end_output(self) -> None:
         """Tell the peer that nothing more comes, and keep listening."""
@@ -127,9 +159,7 @@ class Stream:
         if self.closed:
             return
         self.closed = True
-        if self._watched:
-            self._reactor.unregister(self._socket.fileno())
-            self._watched = False
+        self._unwatch()
         self._out.clear()
         self._reactor.close_later(self._socket.close)
 
@@ -164,6 +194,11 @@ class Stream:
             self._reactor.modify(self._socket.fileno(), mask)
         self._mask = mask
 
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._reactor.unregister(self._socket.fileno())
+            self._watched = False
+
     def _on_events(self, events: int) -> None:
         if self._connecting:
             self._connected()
@@ -189,27 +224,16 @@ class Stream:
         if self._dropped_on_hangup or self._ended:
             self._lose(ConnectionResetError("the peer hung up"))
         else:
-            self._reactor.unregister(self._socket.fileno())
-            self._watched = False
+            self._unwatch()
 
     def _connected(self) -> None:
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             self._lose(OSError(error, os.strerror(error)))
             return
-        assert self._tls is not None
-        context, name = self._tls
-        self._reactor.unregister(self._socket.fileno())
-        self._watched = self._connecting = False
-        try:
-            self._socket = context.wrap_socket(
-                self._socket, server_hostname=name, do_handshake_on_connect=False, suppress_ragged_eofs=False
-            )
-        except OSError as lost:
-            self._lose(lost)
-            return
-        self._handshaking = True
-        self._shake_hands()
+        self._connecting = False
+        self._watch()
+        self.owner.stream_ready()
 
     def _shake_hands(self) -> None:
         assert isinstance(self._socket, ssl.SSLSocket)

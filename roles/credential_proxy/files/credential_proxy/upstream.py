@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections to one route's upstream: dialled at the vetted or configured address, verified, kept alive."""
+"""Connections to one route's upstream: verified, kept alive, used again when they are clean."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import ssl
 from collections.abc import Callable
 
 from . import limits
-from .config import ConfigError, Route
+from .dial import Dial, Endpoint
 from .reactor import Reactor
 from .refusals import Refusal
-from .resolver import Outcome, Resolver
+from .resolver import Resolver
+from .settings import ConfigError, Route
 from .stream import Stream
 
 
-def tls_context(route: Route) -> ssl.SSLContext:
-    """Verify the server's name and certificate, TLS 1.2 or newer, HTTP/1.1 only."""
+def tls_context(route: Route) -> ssl.SSLContext | None:
+    """Verify the server's name and certificate, TLS 1.2 or newer, HTTP/1.1 only; None for a route without TLS."""
+    if not route.tls:
+        return None
     try:
         context = ssl.create_default_context(cafile=route.ca_file)
     except OSError as error:
@@ -30,113 +33,41 @@ def tls_context(route: Route) -> ssl.SSLContext:
     return context
 
 
-class Dial:
-    """One attempt to get a connection: the addresses in turn, ten seconds in all; owns the stream until it is ready."""
-
-    def __init__(self, upstream: Upstream, ready: Callable[[Stream], None], failed: Callable[[Refusal], None]) -> None:
-        """Call exactly one of ``ready`` and ``failed``, or none after ``cancel``."""
-        self._upstream = upstream
-        self._ready = ready
-        self._failed = failed
-        self._addresses: list[tuple[str, int]] = []
-        self._stream: Stream | None = None
-        self._over = False
-        self._timer = upstream.reactor.call_later(limits.DIAL_SECONDS, self._expired)
-
-    def start(self) -> None:
-        """Find out where to dial."""
-        route = self._upstream.route
-        if route.address is not None:
-            self._addresses = [route.address]
-            self._next(Refusal("upstream-connect"))
-        else:
-            self._upstream.resolver.resolve(route.host, self._resolved)
-
-    def cancel(self) -> None:
-        """Nobody wants the connection any more."""
-        self._over = True
-        self._timer.cancel()
-        if self._stream is not None:
-            self._stream.close()
-
-    def _resolved(self, outcome: Outcome) -> None:
-        if self._over:
-            return
-        if isinstance(outcome, Refusal):
-            self._fail(outcome)
-            return
-        self._addresses = [(address, self._upstream.route.port) for address in outcome]
-        self._next(Refusal("upstream-connect"))
-
-    def _next(self, last: Refusal) -> None:
-        if not self._addresses:
-            self._fail(last)
-            return
-        address = self._addresses.pop(0)
-        upstream = self._upstream
-        try:
-            self._stream = Stream.connect(upstream.reactor, address, self, upstream.context, upstream.route.host)
-        except OSError as error:
-            self._next(Refusal("upstream-connect", detail=str(error)))
-
-    def _fail(self, refusal: Refusal) -> None:
-        self.cancel()
-        self._failed(refusal)
-
-    def _expired(self) -> None:
-        self._fail(Refusal("upstream-connect", detail=f"no connection in {limits.DIAL_SECONDS:g} seconds"))
-
-    def stream_ready(self) -> None:
-        """Hand the stream over."""
-        assert self._stream is not None
-        self._over = True
-        self._timer.cancel()
-        self._ready(self._stream)
-
-    def stream_lost(self, cause: OSError) -> None:
-        """Try the next address."""
-        if not self._over:
-            rule = "upstream-tls" if isinstance(cause, ssl.SSLError) else "upstream-connect"
-            self._next(Refusal(rule, detail=str(cause)))
-
-    def stream_data(self, data: bytes) -> None:
-        """Nothing is read before the stream is handed over."""
-
-    def stream_end(self) -> None:
-        """Nothing is read before the stream is handed over."""
-
-    def stream_drained(self) -> None:
-        """Nothing is written before the stream is handed over."""
-
-
 class Upstream:
     """The connections of one route."""
 
-    def __init__(self, reactor: Reactor, resolver: Resolver, route: Route, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        resolver: Resolver,
+        route: Route,
+        context: ssl.SSLContext | None,
+        parent: tuple[str, int] | None = None,
+    ) -> None:
         """Open nothing before the first request."""
         self.reactor = reactor
         self.resolver = resolver
         self.route = route
-        self.context = context
+        self._endpoint = Endpoint(route.host, route.port, route.address, context, parent)
         self._idle: list[_Idle] = []
+        self._retired = False
 
-    def acquire(self, ready: Callable[[Stream], None], failed: Callable[[Refusal], None]) -> Dial:
-        """Use an idle connection or dial a new one."""
-        dial = Dial(self, ready, failed)
+    def acquire(self, ready: Callable[[Stream], None], failed: Callable[[Refusal], None]) -> Dial | None:
+        """Use an idle connection at once, or dial a new one."""
         while self._idle:
             idle = self._idle.pop()
             stream = idle.stream
             if self.reactor.now - idle.since < limits.POOL_IDLE_SECONDS and stream.is_quiet():
-                dial.cancel()
                 ready(stream)
-                return dial
+                return None
             stream.close()
+        dial = Dial(self.reactor, self.resolver, self._endpoint, ready, failed)
         dial.start()
         return dial
 
     def release(self, stream: Stream) -> None:
         """Keep a clean connection for the next request."""
-        if stream.closed or len(self._idle) >= limits.POOLED_PER_ROUTE:
+        if stream.closed or self._retired or len(self._idle) >= limits.POOLED_PER_ROUTE:
             stream.close()
             return
         self._idle.append(_Idle(self, stream, self.reactor.now))
@@ -149,7 +80,8 @@ class Upstream:
             self._idle.remove(idle)
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close what is idle, and later what comes back."""
+        self._retired = True
         for idle in self._idle:
             idle.stream.close()
         self._idle.clear()

@@ -1,0 +1,35 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Anthropic's API.
+
+Files, batches, organisations and everything else are missing on purpose: /v1/files is a way to carry data out to
+somebody else's account.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..decision import Forward, LocalAnswer
+from ..refusals import Refusal
+from ..settings import Route
+
+_QUERIES: Final = ("", "beta=true")
+_MESSAGES: Final = ("/v1/messages", "/v1/messages/count_tokens")
+_METHODS: Final = {**dict.fromkeys(_MESSAGES, "POST"), "/v1/models": "GET", "/api/hello": "HEAD"}
+
+
+def decide(method: str, path: str, mark: str, query: str, route: Route) -> Forward | LocalAnswer:
+    """Allow a message, its token count, the list of models, and the clients' question whether anybody is there."""
+    allowed = _METHODS.get(path)
+    if allowed is None:
+        raise Refusal("path")
+    if method != allowed:
+        raise Refusal("method", allow=allowed)
+    if query not in _QUERIES or (mark and (not query or allowed == "HEAD")):
+        raise Refusal("query")
+    if allowed == "HEAD":
+        return LocalAnswer(route)
+    message = path in _MESSAGES
+    return Forward(route, path + mark + query, asks_model=message, metered=path == "/v1/messages")

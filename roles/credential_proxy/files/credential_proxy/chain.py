@@ -1,0 +1,141 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chain of the audit log, without files: lines that name the hash of the line before, and a keyed note of the last.
+
+Whoever edits, removes or swaps lines breaks the hashes; whoever cuts off the end or writes a whole new log does not
+match the note, which is kept elsewhere and cannot be made without its key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+GENESIS: Final = "0" * 64
+KEY_BYTES: Final = 32
+_NOTE: Final = re.compile(rb"([0-9]{1,20}) ([0-9a-f]{64}) ([0-9a-f]{64}) *\n")
+NOTE_BYTES: Final = 20 + 1 + 64 + 1 + 64 + 1
+_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last line: its number and its SHA-256."""
+
+    seq: int = 0
+    digest: str = GENESIS
+
+
+class Chain:
+    """Makes the lines: number, hash of the line before, time, event."""
+
+    def __init__(self, *, position: Position, clock: Callable[[], float] = time.time) -> None:
+        """Go on after this line."""
+        self._seq = position.seq
+        self._digest = position.digest
+        self._clock = clock
+        self._second = -1
+        self._stamp = ""
+
+    @property
+    def position(self) -> Position:
+        """Return the last accepted line."""
+        return Position(self._seq, self._digest)
+
+    def line(self, event: str, facts: dict[str, Any]) -> bytes:
+        """Write the next line; it counts only after ``accept``, so a line that was not written leaves no hole."""
+        now = self._clock()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        start = f'{{"seq":{self._seq + 1},"prev":"{self._digest}",'
+        stamp = f'"ts":"{self._stamp}.{int((now - second) * 1000):03d}+00:00","event":"{event}"'
+        rest = f",{_encode(facts)[1:]}\n" if facts else "}\n"
+        return (start + stamp + rest).encode("ascii")
+
+    def accept(self, line: bytes) -> None:
+        """Make this line the last one."""
+        self._seq += 1
+        self._digest = hashlib.sha256(line).hexdigest()
+
+
+def note(key: bytes, position: Position) -> bytes:
+    """Write the keyed note of the last line; always of the same length, so that one write replaces the old one."""
+    text = f"{position.seq} {position.digest}"
+    mac = hmac.digest(key, text.encode("ascii"), "sha256").hex()
+    return f"{text} {mac}".ljust(NOTE_BYTES - 1).encode("ascii") + b"\n"
+
+
+def read_note(key: bytes, content: bytes) -> Position | None:
+    """Read a note; None for one that this key did not make."""
+    match = _NOTE.fullmatch(content)
+    if match is None:
+        return None
+    position = Position(int(match[1]), match[2].decode("ascii"))
+    return position if hmac.compare_digest(note(key, position), content) else None
+
+
+def position_of(line: bytes) -> Position:
+    """Read number and hash of a log's last line; a log without a readable one begins anew."""
+    if not line:
+        return Position()
+    try:
+        seq = json.loads(line)["seq"]
+    except (ValueError, TypeError, KeyError):
+        seq = 0
+    return Position(seq if isinstance(seq, int) else 0, hashlib.sha256(line).hexdigest())
+
+
+class Verifier:
+    """Fed with the lines of a log in their order; collects what is wrong, each problem with its line."""
+
+    def __init__(self, noted: Position | None) -> None:
+        """Begin before the first line, which may be any: older files are deleted after their time."""
+        self.problems: list[str] = []
+        self.first: int | None = None
+        self.last = Position()
+        self._noted = noted
+
+    def feed(self, line: bytes, where: str) -> None:
+        """Check one line, with its line feed."""
+        try:
+            record = json.loads(line)
+            seq, prev, event = record["seq"], record["prev"], record["event"]
+        except (ValueError, TypeError, KeyError):
+            self.problems.append(f"{where}: not a line of an audit log")
+            return
+        if self.first is None:
+            self.first = seq
+        elif prev != self.last.digest:
+            self.problems.append(f"{where}: line {seq} does not follow line {self.last.seq}: {self._cause(seq)}")
+        elif seq != self.last.seq + 1:
+            self.problems.append(f"{where}: line {seq} has the wrong number, {self.last.seq + 1} was due")
+        if event == "start" and record.get("missing"):
+            self.problems.append(f"{where}: at this start the log ended {record['missing']} lines too early")
+        self.last = Position(seq, hashlib.sha256(line).hexdigest())
+        if self._noted is not None and self._noted.seq == seq and self._noted.digest != self.last.digest:
+            self.problems.append(f"{where}: line {seq} is not the one that was written")
+
+    def finish(self) -> None:
+        """Compare the end with the note, which was read before the log: the log may only be ahead of it."""
+        if self._noted is None:
+            self.problems.append("the note of the last line is missing, or was not made with the key")
+        elif self._noted.seq > self.last.seq:
+            self.problems.append(f"the log ends at line {self.last.seq}, but line {self._noted.seq} was written")
+
+    def _cause(self, seq: object) -> str:
+        expected = self.last.seq + 1
+        if isinstance(seq, int) and seq > expected:
+            return f"lines {expected} to {seq - 1} are missing"
+        if isinstance(seq, int) and seq < expected:
+            return "lines are out of order, or a log was begun anew"
+        return f"line {self.last.seq} was edited"

@@ -1,0 +1,6 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What conversations use: tokens read from answers, prices, budgets and rates."""
+
+from __future__ import annotations

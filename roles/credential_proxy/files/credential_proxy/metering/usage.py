@@ -1,0 +1,142 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what an answer cost out of the answer, as its bytes pass: JSON, server-sent events, AWS event streams.
+
+The figures are the API's own. Text of the model cannot forge them: it is inside JSON strings, and JSON is parsed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..aws.event_stream import Frames
+from ..grammar import Fields
+
+_KEPT_BYTES: Final = 1024 * 1024
+_WORDS: Final = (b'"usage"', b"invocationMetrics")
+_NAMES: Final = {
+    "input": ("input_tokens", "inputTokens", "inputTokenCount"),
+    "output": ("output_tokens", "outputTokens", "outputTokenCount"),
+    "cache_read": ("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"),
+    "cache_write": ("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"),
+}
+_HEADERS: Final = {"input": b"x-amzn-bedrock-input-token-count", "output": b"x-amzn-bedrock-output-token-count"}
+_BYTES_A_TOKEN: Final = 4
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one answer; ``model`` is what the answer says, or empty. ``estimated``: the answer did not end."""
+
+    model: str = ""
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    estimated: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Return all tokens together."""
+        return self.input + self.output + self.cache_read + self.cache_write
+
+    def absorb(self, data: object) -> None:
+        """Take figures out of a JSON object of any of the APIs; later ones are totals, so the larger figure counts."""
+        if not isinstance(data, dict):
+            return
+        message = data.get("message")
+        inner = message if isinstance(message, dict) else {}
+        model = inner.get("model", data.get("model"))
+        if isinstance(model, str) and not self.model:
+            self.model = model[:128]
+        for table in (data.get("usage"), inner.get("usage"), data.get("amazon-bedrock-invocationMetrics")):
+            if isinstance(table, dict):
+                for name, keys in _NAMES.items():
+                    self._raise_to(name, max((_count(table.get(key)) for key in keys), default=0))
+
+    def absorb_head(self, fields: Fields) -> None:
+        """Take figures out of an answer's head."""
+        for name, header in _HEADERS.items():
+            for key, value in fields:
+                if key == header and value.isdigit() and len(value) < 12:
+                    self._raise_to(name, int(value))
+
+    def estimate(self, bytes_in: int, bytes_out: int) -> None:
+        """Charge an answer that was cut before its figures came: nobody gets tokens for nothing by hanging up."""
+        self.estimated = True
+        if not self.input + self.cache_read + self.cache_write:
+            self.input = bytes_in // _BYTES_A_TOKEN
+        self._raise_to("output", bytes_out // _BYTES_A_TOKEN)
+
+    def _raise_to(self, name: str, value: int) -> None:
+        setattr(self, name, max(getattr(self, name), value))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12 else 0
+
+
+class Meter:
+    """Fed with the decoded body of one answer."""
+
+    __slots__ = ("_frames", "_kind", "_tail", "usage")
+
+    def __init__(self, fields: Fields) -> None:
+        """Choose the way of reading by the answer's type."""
+        kind = next((value for name, value in fields if name == b"content-type"), b"")
+        self._kind = kind.partition(b";")[0].strip().lower()
+        self._tail = bytearray()
+        self._frames = Frames()
+        self.usage = Usage()
+        self.usage.absorb_head(fields)
+
+    def feed(self, data: bytes) -> None:
+        """Look at a piece; most pieces of a stream hold no figures and are not looked at twice."""
+        if self._kind == b"text/event-stream":
+            if not self._tail and data.endswith(b"\n") and _WORDS[0] not in data:
+                return
+            for line in self._lines(data):
+                if line.startswith(b"data:") and _WORDS[0] in line:
+                    self._absorb_json(line[5:])
+        elif self._kind == b"application/vnd.amazon.eventstream":
+            for payload in self._frames.feed(data):
+                self._absorb_event(payload)
+        elif self._kind == b"application/json" and len(self._tail) <= _KEPT_BYTES:
+            self._tail += data
+
+    def finish(self) -> Usage:
+        """Return the figures after the last piece."""
+        if self._kind == b"application/json" and len(self._tail) <= _KEPT_BYTES:
+            self._absorb_json(self._tail)
+        return self.usage
+
+    def _lines(self, data: bytes) -> Iterator[bytes]:
+        self._tail += data
+        *lines, rest = self._tail.split(b"\n")
+        self._tail = rest if len(rest) <= _KEPT_BYTES else bytearray()
+        yield from map(bytes, lines)
+
+    def _absorb_event(self, payload: bytes) -> None:
+        """Read one event of Bedrock: either the figures, or a model's own event in base64."""
+        if any(word in payload for word in _WORDS):
+            self._absorb_json(payload)
+        elif payload.startswith(b'{"bytes"') or b'"bytes":' in payload[: _BYTES_A_TOKEN * 64]:
+            try:
+                inner = base64.b64decode(json.loads(payload)["bytes"])
+            except (ValueError, KeyError, TypeError):
+                return
+            if any(word in inner for word in _WORDS):
+                self._absorb_json(inner)
+
+    def _absorb_json(self, text: bytes | bytearray) -> None:
+        data: Any
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        self.usage.absorb(data)

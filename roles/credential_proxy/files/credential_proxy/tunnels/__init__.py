@@ -1,0 +1,6 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tunnels for CONNECT: the first bytes are examined, then the kernel moves the rest."""
+
+from __future__ import annotations
