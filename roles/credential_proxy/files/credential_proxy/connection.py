@@ -109,6 +109,8 @@ class Connection:
     def stream_end(self) -> None:
         """Serve what came whole, then close; half a request is an error."""
         self._ended = True
+        if self._phase is Phase.IDLE and not self._reader.idle:
+            return  # The next request is here already, and about to be read.
         if self._turn is None and self._phase is not Phase.DRAIN:
             self._close()
         elif self._reader.in_body:
