@@ -10,6 +10,7 @@ Only a container that exists costs a call of its own, since Docker has no list w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -23,6 +24,8 @@ from .proxy_control import ProxyControl
 from .specification import Image, Request
 from .wish import Wish
 
+# Written by whoever drains the host: one line, why and since when.
+DRAIN_FILE = Path("/run/bulkhead/draining")
 # Stands for an image that is still to be pulled. Only a prediction ever sees it.
 _TO_BE_PULLED = Image(id="(to be pulled)", command=("(the image's)",))
 
@@ -86,6 +89,14 @@ class Observation:
                 self._driver.pull(request.image)
                 found = self._driver.image(request.image)
                 self._images[request.image] = Image.of(found) if found else None
+
+    @cached_property
+    def draining(self) -> str | None:
+        """Why the host takes no new conversations; None as long as it does."""
+        try:
+            return DRAIN_FILE.read_text().strip()
+        except OSError:
+            return None
 
     def proxy(self, request: Request) -> ProxyControl | None:
         """The control socket of the request's proxy, if it wants one."""

@@ -28,6 +28,8 @@ from .wish import Wish
 
 # More at a time gain nothing: the daemon and the kernel are the brake (measured with 20 containers on two cores).
 AT_A_TIME = 8
+# What a host that is being drained must not do any more.
+_BEGINNINGS = frozenset({Act.CREATE_CONTAINER, Act.START, Act.UNPAUSE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +43,16 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-def keep(driver: Driver, wishes: Sequence[Wish], *, dry_run: bool = False) -> list[Outcome | WorkspaceError]:
+def keep(
+    driver: Driver, wishes: Sequence[Wish], *, dry_run: bool = False, lock: bool = True
+) -> list[Outcome | WorkspaceError]:
     """Brings each conversation into its state, all or nothing for each; one entry for each wish, in order.
 
+    ``lock`` is False for a caller that holds the conversations already.
     Raises WorkspaceError for what concerns all: a daemon that does not answer, a lock that is not given.
     """
     ids = [wish.conversation_id for wish in wishes]
-    with nullcontext() if dry_run else locked(ids):
+    with locked(ids) if lock and not dry_run else nullcontext():
         seen = observe(driver, wishes)
         return _side_by_side([partial(_keep_one, driver, wish, seen, dry_run) for wish in wishes])
 
@@ -96,6 +101,7 @@ def _present(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Ou
             actions=(Action(Act.PULL_IMAGE, request.image), *plan.actions),
             reasons=(f"the host has no image {request.image}", *plan.reasons),
         )
+    _refuse_while_draining(plan, wish, seen)
     if dry_run:
         if plan.changed:
             return Outcome(plan=plan, container=actual.container)
@@ -110,6 +116,14 @@ def _present(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Ou
         raise _with_undo(error, executor.undo(), plan) from error
     executor.commit()
     return outcome
+
+
+def _refuse_while_draining(plan: Plan, wish: Wish, seen: Observation) -> None:
+    if seen.draining is not None and any(action.act in _BEGINNINGS for action in plan.actions):
+        raise WorkspaceError(
+            f"cannot start conversation {wish.conversation_id}: this host is being drained ({seen.draining}); "
+            "wait until it is back, or use another host"
+        )
 
 
 def _absent(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Outcome:

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 import yaml
 
-MODULES = ("workspace_container", "workspace_container_info", "workspace_probe")
+MODULES = ("workspace_container", "workspace_container_info", "workspace_reap", "workspace_probe")
 BASE = "ansible_collections.bulkhead.workspace.plugins"
 
 
