@@ -30,6 +30,11 @@ class ProxyControl:
         """Makes the proxy forget a conversation and remove its socket."""
         self._ask("close", conversation_id)
 
+    def environment(self, conversation_id: str) -> dict[str, str]:
+        """The variables that make clients in a conversation's container use the proxy's routes. No secret is in them."""
+        variables: dict[str, str] = self._ask("environment", conversation_id)["environment"]
+        return variables
+
     def conversations(self) -> frozenset[str]:
         """The conversations that the proxy listens for."""
         return frozenset(self._ask("list")["conversations"])

@@ -16,6 +16,7 @@ _OPERATIONS: Final = {
     "open": frozenset({"op", "conversation"}),
     "close": frozenset({"op", "conversation"}),
     "revoke": frozenset({"op", "conversation"}),
+    "environment": frozenset({"op", "conversation"}),
     "list": frozenset({"op"}),
     "health": frozenset({"op"}),
     "reload": frozenset({"op", "credentials"}),

@@ -15,6 +15,7 @@ from typing import Any
 
 from . import __version__, limits
 from .audit import AuditLog
+from .clients import environment
 from .config import load, parse_policy
 from .context import Context
 from .control import ControlError, Order, failure, success
@@ -114,6 +115,8 @@ class Service:
                     return success(changed=self.conversations.close(name))
                 case "revoke":
                     return success(cut=self.conversations.cut(name, "revoked"))
+                case "environment":
+                    return success(environment=self._environment(name))
                 case "list":
                     return success(conversations=self.conversations.names, active=self.conversations.last_requests)
                 case "reload":
@@ -183,6 +186,10 @@ class Service:
         self.conversations.cut_tunnels(self._may_tunnel)
         self._note("reload", {"verdict": "taken", "routes": [route.name for route in config.routes]})
         return success()
+
+    def _environment(self, name: str) -> dict[str, str]:
+        gate = self._context.gate(name)
+        return environment(gate.routes, gate.policy, self._config.client_url)
 
     def _may_tunnel(self, conversation: str, host: str) -> bool:
         policy = self._context.policies.get(conversation, Policy())
