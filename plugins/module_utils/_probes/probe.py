@@ -1,0 +1,100 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+"""What a probe is: one forbidden act, and the defences that each stop it alone.
+
+The act is a plain Python function in probes/. It uses nothing but the standard library and toolkit.py, and its source
+is what travels into the container, together with that of all other acts of the run: one program, one exec.
+
+A probe names every defence of ours that stops the act by itself. From that follows everything else: its control is a
+plain `docker run` without those defences; and whichever set of defences is switched off, the act succeeds if and only
+if the set holds all that the probe names. The mutation proof tries exactly this.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import toolkit
+
+MEBIBYTE = 1024 * 1024
+ROOT = "0:0"
+
+Figures = Mapping[str, Any]
+Act = Callable[[Figures], toolkit.Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """The figures that acts are measured from: the container's limits, what the host can bear, who answers there."""
+
+    user: str
+    capabilities: tuple[str, ...] = ()
+    pids: int | None = None
+    memory: int | None = None
+    cpu: float | None = None
+    volumes: Mapping[str, int | None] = field(default_factory=dict)
+    tmpfs: Mapping[str, int | None] = field(default_factory=dict)
+    inodes: Mapping[str, int | None] = field(default_factory=dict)
+    host_name: str = ""
+    host_cpus: int = 1
+    host_memory: int = 0
+    host_disk: int = 0
+    host_swap: int = 0
+    metadata_answers: bool = False
+    # The stand-ins on the host: see standins.py.
+    token: str = ""
+    tcp: tuple[str, int] = ("127.0.0.1", 0)
+    udp: tuple[str, int] = ("127.0.0.1", 0)
+    abstract: str = ""
+    proxy: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impossible:
+    """Why an act cannot be tried here, for example because the container has no such limit."""
+
+    reason: str
+
+
+def no_figures(_surroundings: Surroundings) -> Figures | Impossible:
+    """For acts that need no figures."""
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One attack."""
+
+    id: str
+    layer: str
+    title: str
+    act: Act
+    # Each of them stops the act by itself; ids of defences.py.
+    defences: tuple[str, ...]
+    references: tuple[str, ...]
+    figures: Callable[[Surroundings], Figures | Impossible] = no_figures
+    # Constants for an act that several probes share.
+    arguments: Figures = field(default_factory=dict)
+    # Empty means the user that the container was made for, "default" whoever the container starts programs as.
+    user: str = ""
+    # Bounds the act in seconds, inside; the run is bounded from outside as well.
+    timeout: int = 10
+    # Uses up much of a limit: run after the others, one at a time.
+    heavy: bool = False
+
+    def measured(self, surroundings: Surroundings) -> Figures | Impossible:
+        """The figures of the act, its constants included."""
+        figures = self.figures(surroundings)
+        return figures if isinstance(figures, Impossible) else {**self.arguments, **figures}
+
+
+def program(probes: Iterable[Probe]) -> str:
+    """The source that runs the acts of these probes."""
+    acts = {probe.act.__name__: probe.act for probe in probes}
+    parts = [inspect.getsource(toolkit), *(inspect.getsource(act) for act in acts.values()), "perform_batch()\n"]
+    return "\n\n".join(parts)
