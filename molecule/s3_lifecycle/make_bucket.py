@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-import boto3
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tests"))
+
+from rgw import client, cluster
 
 FOREIGN_RULE = {"ID": "somebody-elses", "Prefix": "logs/", "Status": "Enabled", "Expiration": {"Days": 400}}
 
-client = boto3.client("s3")
-name = sys.argv[1]
-if name not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-    client.create_bucket(Bucket=name)
-    client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [FOREIGN_RULE]})
+server = cluster.load()
+if server is None:
+    sys.exit("cannot make a bucket: the S3 server does not run; molecule starts it in create")
+s3 = client.connect(server)
+if client.ensure_bucket(s3, sys.argv[1]):
+    s3.put_bucket_lifecycle_configuration(Bucket=sys.argv[1], LifecycleConfiguration={"Rules": [FOREIGN_RULE]})

@@ -15,7 +15,8 @@ options:
   _input:
     description:
       - The policy, with the keys C(prefix), C(noncurrent_days), C(archive_days), C(archive_class),
-        C(archive_minimum_bytes), C(expire_days) and C(abort_upload_days).
+        C(archive_minimum_bytes), C(expire_days), C(expire_frees_bytes) and C(abort_upload_days).
+      - With C(expire_frees_bytes), the bytes are gone on C(expire_days), and the object is hidden earlier.
       - A number of days of V(0) leaves its rule out.
     type: dict
     required: true

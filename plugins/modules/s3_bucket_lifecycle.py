@@ -85,7 +85,9 @@ options:
             type: int
             required: true
           storage_class:
-            description: Name of the class.
+            description:
+              - Name of the class, one of V(STANDARD_IA), V(INTELLIGENT_TIERING), V(ONEZONE_IA), V(GLACIER_IR),
+                V(GLACIER) and V(DEEP_ARCHIVE).
             type: str
             required: true
       noncurrent_transitions:
@@ -122,10 +124,31 @@ options:
     default: true
   transition_default_minimum_object_size:
     description:
-      - Which small objects AWS leaves out of transitions, for rules without a filter on size.
-      - Without it, what the bucket has stays.
+      - Which objects under 128 KB AWS leaves out of transitions, for rules without a filter on size. With
+        V(all_storage_classes_128K) all of them, with V(varies_by_storage_class) those that would go elsewhere than
+        to V(GLACIER) and V(DEEP_ARCHIVE).
+      - Without it, what the bucket has stays; a new bucket has V(all_storage_classes_128K). See
+        RV(transition_default_minimum_object_size).
     type: str
     choices: [all_storage_classes_128K, varies_by_storage_class]
+  forecast:
+    description: Objects to foretell; see RV(forecast).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      key:
+        description: Key of the object.
+        type: str
+        required: true
+      size:
+        description: Its size in bytes.
+        type: int
+        required: true
+      tags:
+        description: Its tags.
+        type: dict
+        default: {}
   wait_timeout:
     description: Seconds to wait until the server shows what was written.
     type: int
@@ -162,6 +185,34 @@ versioning:
   returned: success
   type: str
   sample: Enabled
+transition_default_minimum_object_size:
+  description:
+    - Which objects under 128 KB stay out of transitions of rules without a filter on size, the default of AWS made
+      explicit. Empty on a server that moves them all.
+  returned: success
+  type: str
+  sample: all_storage_classes_128K
+forecast:
+  description:
+    - What the whole configuration, foreign rules included, does to each object of O(forecast), written on day 0 and
+      not touched again. Each day is the earliest one, since S3 rounds up to midnight UTC.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - key: workspaces/7f3c2a/workspace.tar.zst
+      size: 52428800
+      note: ''
+      events:
+        - day: 90
+          what: it moves to GLACIER
+          rule: bulkhead-archive
+        - day: 270
+          what: a delete marker hides it; its bytes stay, as an old version
+          rule: bulkhead-expire
+        - day: 300
+          what: its bytes are deleted
+          rule: bulkhead-old-versions
 """
 
 import importlib.util
@@ -172,6 +223,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._s3.errors impo
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3.options import access, access_problems
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.apply import apply, checked_rules
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.bucket import Bucket
+from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.forecast import Example, shown
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.options import ARGUMENTS
 from ansible_collections.bulkhead.workspace.plugins.module_utils._s3_lifecycle.plan import (
     Plan,
@@ -217,7 +269,17 @@ def main() -> None:
     module.exit_json(
         changed=plan.changed,
         rules=by_id(plan.rules),
-        versioning="Enabled" if plan.enable_versioning else plan.before.versioning or "never enabled",
+        versioning=plan.versioning_after or "never enabled",
+        transition_default_minimum_object_size=outcome.minimum_size,
+        forecast=[
+            shown(
+                list(by_id(plan.rules).values()),
+                Example(**example),
+                versioned=plan.versioning_after is not None,
+                minimum_size=outcome.minimum_size,
+            )
+            for example in params["forecast"]
+        ],
         diff=plan.diff(),
     )
 

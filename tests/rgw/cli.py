@@ -17,7 +17,8 @@ from .process import HarnessError
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rgw", description="An S3 server on the loopback interface, for tests.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("up", help="start it unless it runs; print endpoint and keys as JSON")
+    up = verbs.add_parser("up", help="start it unless it runs; print endpoint and keys as JSON")
+    up.add_argument("--seconds-a-day", type=int, default=cluster.REAL_DAYS, help="run the rules on a quicker clock")
     verbs.add_parser("down", help="end it and forget its data")
     verbs.add_parser("status", help="print endpoint and keys as JSON; exit 1 when it does not run")
     age = verbs.add_parser("age", help="run a bucket's lifecycle rules as on a later day")
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _do(options: argparse.Namespace) -> int:
     if options.verb == "up":
-        print(json.dumps(cluster.up().shown()))
+        print(json.dumps(cluster.up(seconds_a_day=options.seconds_a_day).shown()))
     elif options.verb == "down":
         print("ended" if cluster.down() else "was not running")
     elif options.verb == "age":

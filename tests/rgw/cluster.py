@@ -27,6 +27,7 @@ STATE = Path(os.environ.get("BULKHEAD_RGW_HOME", ROOT / "build" / "rgw"))
 ACCESS_KEY = "HARNESSKEY"
 SECRET_KEY = "harness-secret-key"  # noqa: S105  for a server on the loopback interface that lives for minutes
 START_SECONDS = 60.0
+REAL_DAYS = -1  # Ceph's word for days that have 24 hours
 COMMAND_SECONDS = 60.0
 
 # Below the ephemeral range, where an outgoing connection could hold the port. A server takes one block of them, at
@@ -75,7 +76,7 @@ mon_data = {state}/mon
 osd_data = {state}/osd
 rgw_data = {state}/gateway
 rgw_frontends = beast endpoint=127.0.0.1:{http}
-rgw_lc_debug_interval = -1
+rgw_lc_debug_interval = {day}
 rgw_lc_max_worker = 1
 rgw_lc_max_wp_worker = 1
 """
@@ -115,8 +116,11 @@ def load() -> Cluster | None:
     return Cluster(**{**entries, "processes": tuple(Process(**process) for process in entries["processes"])})
 
 
-def up() -> Cluster:
-    """The running cluster, started if there is none. Whatever was started ends again when a step fails."""
+def up(*, seconds_a_day: int = REAL_DAYS) -> Cluster:
+    """The running cluster, started if there is none. Whatever was started ends again when a step fails.
+
+    With `seconds_a_day`, its own thread runs the rules all the time, and takes so many seconds for a day.
+    """
     present = load()
     if present and present.healthy:
         return present
@@ -124,7 +128,7 @@ def up() -> Cluster:
     STATE.mkdir(parents=True)
     started: list[Process] = []
     try:
-        return _start_all(started)
+        return _start_all(started, seconds_a_day)
     except BaseException:
         for process in reversed(started):
             process.end()
@@ -151,17 +155,23 @@ def age(bucket: str, days: int) -> None:
     )
 
 
+def add_user(name: str, access_key: str, secret_key: str) -> None:
+    """Another user of the server, with buckets of its own."""
+    keys = ["--access-key", access_key, "--secret-key", secret_key]
+    _admin("user", "create", "--uid", name, "--display-name", name, *keys)
+
+
 def _tool(name: str) -> list[str]:
     return [name, "-c", str(STATE / "ceph.conf")]
 
 
-def _start_all(started: list[Process]) -> Cluster:
+def _start_all(started: list[Process], seconds_a_day: int) -> Cluster:
     first = _free_ports()
     mon_v2, mon_v1, gateway = first, first + 1, first + 2
     fsid = str(uuid.uuid4())
     osd_ports = {"osd_first": first + 3, "osd_last": first + PORTS_EACH - 1}
     ports = {"mon_v2": mon_v2, "mon_v1": mon_v1, "http": gateway, **osd_ports}
-    (STATE / "ceph.conf").write_text(CONFIG.format(fsid=fsid, state=STATE, **ports))
+    (STATE / "ceph.conf").write_text(CONFIG.format(fsid=fsid, state=STATE, day=seconds_a_day, **ports))
     endpoint = f"http://127.0.0.1:{gateway}"
 
     def launch(name: str, *arguments: str) -> None:
@@ -185,9 +195,7 @@ def _start_all(started: list[Process]) -> Cluster:
     _prepare_zone()
     launch("radosgw", "-n", "client.rgw")
     _until("the gateway answers", lambda: _answers(endpoint))
-    names = ["--uid", "harness", "--display-name", "harness"]
-    keys = ["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]
-    _admin("user", "create", *names, *keys)
+    add_user("harness", ACCESS_KEY, SECRET_KEY)
     cluster = load()
     if not cluster or not cluster.healthy:
         raise HarnessError(f"cannot start the S3 server: a daemon has ended; see the files in {STATE}")

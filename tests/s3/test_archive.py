@@ -70,8 +70,8 @@ def interrupted(options: Callable[[int], dict[str, Any]], usual: float, seed: in
         process = subprocess.Popen(
             module.command("workspace_archive"),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env=module.environment(),
         )
         assert process.stdin is not None
@@ -81,7 +81,7 @@ def interrupted(options: Callable[[int], dict[str, Any]], usual: float, seed: in
             process.wait(moment)
         killed = process.poll() is None
         process.kill()
-        process.communicate()
+        process.wait()
         if killed:
             yield turn
 

@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from rgw import cluster  # noqa: E402  the path above leads to it
+from rgw import client, cluster  # noqa: E402  the path above leads to it
 
 BUCKET = "workspace-archive"
 
@@ -24,25 +23,11 @@ BUCKET = "workspace-archive"
 def s3() -> Any:
     server = cluster.load()
     assert server is not None, "the S3 server does not run; molecule starts it in create"
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint_url,
-        aws_access_key_id=server.access_key,
-        aws_secret_access_key=server.secret_key,
-        region_name="us-east-1",
-    )
+    return client.connect(server)
 
 
 def versions(s3: Any, key: str) -> list[str]:
-    """Storage class of each version of the key, current first; a delete marker is 'marker'."""
-    answer = s3.list_object_versions(Bucket=BUCKET, Prefix=key)
-    found = [(entry["LastModified"], entry["IsLatest"], entry["StorageClass"]) for entry in answer.get("Versions", [])]
-    found += [(entry["LastModified"], entry["IsLatest"], "marker") for entry in answer.get("DeleteMarkers", [])]
-    return [kind for _, _, kind in sorted(found, key=lambda entry: (not entry[1], entry[0]))]
-
-
-def uploads(s3: Any) -> list[str]:
-    return [entry["Key"] for entry in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])]
+    return client.versions(s3, BUCKET, key)
 
 
 def test_the_server_has_the_policy_and_the_foreign_rule(s3: Any) -> None:
@@ -63,6 +48,11 @@ def test_the_server_has_the_policy_and_the_foreign_rule(s3: Any) -> None:
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
 
 
+def delete_all_versions(s3: Any, key: str) -> None:
+    for entry in s3.list_object_versions(Bucket=BUCKET, Prefix=key)["Versions"]:
+        s3.delete_object(Bucket=BUCKET, Key=key, VersionId=entry["VersionId"])
+
+
 def test_what_happens_on_which_day(s3: Any) -> None:
     """One bucket, one walk through time: each step says 'not before' and 'done after'.
 
@@ -73,27 +63,26 @@ def test_what_happens_on_which_day(s3: Any) -> None:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"second")
     for key in ("workspaces/once", "workspaces-old/once", "top"):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"only")
-    s3.create_multipart_upload(Bucket=BUCKET, Key="workspaces/broken-off")
+    s3.put_object(Bucket=BUCKET, Key="workspaces/deleted", Body=b"by its user")
+    s3.delete_object(Bucket=BUCKET, Key="workspaces/deleted")
+    for key in ("workspaces/broken-off", "workspaces-old/broken-off"):
+        s3.create_multipart_upload(Bucket=BUCKET, Key=key)
 
     cluster.age(BUCKET, 6)
-    assert uploads(s3) == ["workspaces/broken-off"]
+    assert client.uploads(s3, BUCKET) == ["workspaces-old/broken-off", "workspaces/broken-off"]
     cluster.age(BUCKET, 8)
-    assert uploads(s3) == []
+    assert client.uploads(s3, BUCKET) == ["workspaces-old/broken-off"]
 
     cluster.age(BUCKET, 29)
     assert versions(s3, "workspaces/twice") == ["STANDARD", "STANDARD"]
+    assert versions(s3, "workspaces/deleted") == ["marker", "STANDARD"]
     cluster.age(BUCKET, 31)
     assert versions(s3, "workspaces/twice") == ["STANDARD"]
+    assert versions(s3, "workspaces/deleted") == ["marker"]
+    cluster.age(BUCKET, 32)
+    assert versions(s3, "workspaces/deleted") == []
     assert versions(s3, "workspaces-old/twice") == ["STANDARD", "STANDARD"]
-    s3.delete_objects(
-        Bucket=BUCKET,
-        Delete={
-            "Objects": [
-                {"Key": "workspaces/twice", "VersionId": entry["VersionId"]}
-                for entry in s3.list_object_versions(Bucket=BUCKET, Prefix="workspaces/twice")["Versions"]
-            ]
-        },
-    )
+    delete_all_versions(s3, "workspaces/twice")
 
     cluster.age(BUCKET, 89)
     assert versions(s3, "workspaces/once") == ["STANDARD"]
@@ -105,10 +94,14 @@ def test_what_happens_on_which_day(s3: Any) -> None:
     cluster.age(BUCKET, 271)
     assert versions(s3, "workspaces/once") == ["marker", "GLACIER"]
 
+    cluster.age(BUCKET, 300)
+    assert versions(s3, "workspaces/once") == ["marker", "GLACIER"]
     cluster.age(BUCKET, 302)
     assert versions(s3, "workspaces/once") == ["marker"]
     cluster.age(BUCKET, 303)
     assert versions(s3, "workspaces/once") == []
 
+    assert versions(s3, "workspaces-old/twice") == ["STANDARD", "STANDARD"]
     for key in ("workspaces-old/once", "top"):
         assert versions(s3, key) == ["STANDARD"]
+    assert client.uploads(s3, BUCKET) == ["workspaces-old/broken-off"]

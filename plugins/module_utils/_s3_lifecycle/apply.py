@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from .._s3.errors import S3Error
 from . import plan as planning
 from . import validate
+from .forecast import EVERYWHERE
 from .plan import Plan, Present
 from .rules import Rule, from_options
 
@@ -39,6 +40,7 @@ class Outcome:
     """What happened, or would happen in check mode."""
 
     plan: Plan
+    minimum_size: str = ""  # which small objects stay out of transitions; empty on a server that moves them all
     warnings: list[str] = field(default_factory=list)
 
 
@@ -75,12 +77,15 @@ def apply(
             if plan.enable_versioning:
                 raise S3Error(f"{error}; versioning was switched on before and stays on") from error
             raise
-    return Outcome(plan, warnings)
+    # AWS has a default of its own, Ceph knows no such thing.
+    return Outcome(plan, plan.minimum_size or ("" if store.is_ceph else EVERYWHERE), warnings)
 
 
 def _refuse_whole_set(plan: Plan, bucket: str) -> None:
     """Ours and the foreign rules together can exceed what a bucket holds, or take each other's objects away."""
-    problems = validate.together(list(planning.by_id(plan.rules).values()))
+    problems = validate.together(list(planning.by_id(plan.rules).values()), plan.ours)
+    if not plan.enable_versioning and plan.before.versioning is None:
+        problems += validate.without_versioning([planning.by_id(plan.rules)[name] for name in plan.ours])
     if plan.change_rules and problems:
         raise S3Error(f"cannot write the lifecycle of bucket {bucket}: {'; '.join(problems)}")
 
@@ -107,12 +112,12 @@ def _read_back(
     sleep: Callable[[float], None],
 ) -> None:
     """Waits until the server shows what it was sent. What it dropped would silently widen a rule, so that is undone."""
-    wanted, old = planning.by_id(plan.rules), planning.by_id(plan.before.rules)
+    wanted, old = plan.shown_after(plan.rules, plan.minimum_size), plan.shown_after(*plan.state_before)
     deadline = clock() + wait_timeout
     pause, previous = 0.2, None
     while True:
-        kept = store.present().rules
-        seen = planning.by_id(kept)
+        shown = store.present()
+        seen = plan.shown_after(shown.rules, shown.minimum_size)
         if seen == wanted:
             return
         # Neither the old set nor the new one, twice in a row: the server keeps less than it was given.
@@ -122,14 +127,17 @@ def _read_back(
         previous = seen
         sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
-    dropped = ", ".join(planning.lost(plan.rules, kept)) or "them as they were, but added to them"
+    lost = planning.lost(plan.rules, shown.rules)
+    if plan.minimum_size not in (None, shown.minimum_size):
+        lost.append("transition_default_minimum_object_size")
+    dropped = ", ".join(lost) or "them as they were, but added to them"
     if seen == old:
         raise S3Error(
             f"cannot confirm the lifecycle of bucket {bucket}: the server took it, but shows the former one after "
             f"{wait_timeout:g} s, without {dropped}; if it does not know that, leave it out, else raise wait_timeout "
             "and run again"
         )
-    store.write_rules(plan.before.rules, plan.before.minimum_size)
+    store.write_rules(*plan.state_before)
     raise S3Error(
         f"cannot write the lifecycle of bucket {bucket}: of the rules sent, the server did not keep {dropped}; the "
         "former lifecycle is in place again; leave those fields out, or use a server that has them"

@@ -44,6 +44,16 @@ ARGUMENTS: dict[str, Any] = {
         "type": "str",
         "choices": ["all_storage_classes_128K", "varies_by_storage_class"],
     },
+    "forecast": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "key": {"type": "str", "required": True, "no_log": False},
+            "size": {"type": "int", "required": True},
+            "tags": {"type": "dict", "default": {}},
+        },
+    },
     **ACCESS,
     "wait_timeout": {"type": "int", "default": 60},
 }

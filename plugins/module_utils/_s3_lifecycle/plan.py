@@ -32,6 +32,15 @@ class Plan:
     rules: Sequence[Mapping[str, Any]]
     enable_versioning: bool
     minimum_size: str | None
+    ours: frozenset[str] = frozenset()
+
+    @property
+    def state_before(self) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        return self.before.rules, self.before.minimum_size
+
+    def shown_after(self, rules: Sequence[Mapping[str, Any]], minimum_size: str | None) -> tuple[Any, ...]:
+        """What to compare after writing. The default size counts only if it was sent: servers add theirs."""
+        return by_id(rules), minimum_size if self.minimum_size else None
 
     @property
     def change_rules(self) -> bool:
@@ -41,12 +50,14 @@ class Plan:
     def changed(self) -> bool:
         return self.enable_versioning or self.change_rules
 
+    @property
+    def versioning_after(self) -> str | None:
+        return "Enabled" if self.enable_versioning else self.before.versioning
+
     def diff(self) -> dict[str, Any]:
         return {
             "before": _shown(self.before.rules, self.before.versioning, self.before.minimum_size),
-            "after": _shown(
-                self.rules, "Enabled" if self.enable_versioning else self.before.versioning, self.minimum_size
-            ),
+            "after": _shown(self.rules, self.versioning_after, self.minimum_size),
         }
 
 
@@ -82,6 +93,7 @@ def make_plan(
         rules=[*foreign, *(to_api(rule) for rule in wanted)],
         enable_versioning=versioning and present.versioning != "Enabled",
         minimum_size=minimum_size or present.minimum_size,
+        ours=frozenset(wanted_ids),
     )
 
 

@@ -27,6 +27,7 @@ def retention_rules(
     archive_class: str,
     archive_minimum_bytes: int,
     expire_days: int,
+    expire_frees_bytes: bool,
     abort_upload_days: int,
 ) -> list[dict[str, Any]]:
     """The rules as entries of the module's option `rules`. A number of days of 0 leaves its rule out.
@@ -47,13 +48,23 @@ def retention_rules(
             archive["object_size_greater_than"] = archive_minimum_bytes
         rules.append(archive)
     if expire_days:
-        rules.append({"id": EXPIRE, "prefix": prefix, "expiration_days": expire_days})
+        days = hidden_on(expire_days, noncurrent_days) if expire_frees_bytes else expire_days
+        rules.append({"id": EXPIRE, "prefix": prefix, "expiration_days": days})
     rules.append({"id": DELETE_MARKERS, "prefix": prefix, "expired_object_delete_marker": True})
     if abort_upload_days:
         rules.append(
             {"id": INCOMPLETE_UPLOADS, "prefix": prefix, "abort_incomplete_multipart_upload_days": abort_upload_days}
         )
     return rules
+
+
+def hidden_on(freed_on: int, noncurrent_days: int) -> int:
+    """The day for an expiration whose bytes are to be gone when a bucket without versioning would delete them.
+
+    There, S3 rounds up to midnight once. Here it does so twice: when the object becomes an old version, and when the
+    old version ends. The second time costs the one day.
+    """
+    return freed_on - noncurrent_days - 1
 
 
 def absent_ids(rules: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,7 +12,7 @@ transition, or drop what they do not know. Every problem is found here, before a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from .rules import Rule
@@ -37,6 +37,8 @@ _ACTIONS = (
 MOST_RULES = 1000
 LONGEST_ID = 255
 MOST_NEWER_VERSIONS = 100
+# Of the tags that an object can have.
+MOST_TAGS, LONGEST_KEY, LONGEST_VALUE = 10, 128, 256
 
 
 def problems(rules: Sequence[Rule]) -> list[str]:
@@ -44,15 +46,28 @@ def problems(rules: Sequence[Rule]) -> list[str]:
     found = [f"{times} rules have the id {name!r}; give each its own" for name, times in _twice(rules)]
     for rule in rules:
         found += [f"rule {rule['ID']!r}: {problem}" for problem in _rule_problems(rule)]
-    return found + together(rules)
+    return found + together(rules, {rule["ID"] for rule in rules})
 
 
-def together(rules: Sequence[Rule]) -> list[str]:
-    """Of a whole configuration, foreign rules included: what is wrong with the rules side by side."""
-    found = _contradictions(rules)
+def together(rules: Sequence[Rule], ours: Collection[str]) -> list[str]:
+    """Of a whole configuration: what is wrong with our rules beside the others. Those of others are not judged."""
+    found = _never_fires(rules, ours)
     if len(rules) > MOST_RULES:
         found.append(f"{len(rules)} rules are more than the {MOST_RULES} that a bucket can have")
     return found
+
+
+def without_versioning(rules: Sequence[Rule]) -> list[str]:
+    """Rules that wait for old versions or delete markers, which a bucket without versioning never has."""
+    return [
+        f"rule {rule['ID']!r} can never fire: the bucket has no versioning, so it has neither old versions nor delete "
+        "markers; set versioning: true, or leave the rule out"
+        for rule in rules
+        if rule["Status"] == "Enabled"
+        and set(rule) & {"NoncurrentVersionExpiration", "NoncurrentVersionTransitions", "Expiration"}
+        and not set(rule) & {"Transitions", "AbortIncompleteMultipartUpload"}
+        and not set(rule.get("Expiration", {})) & {"Days", "Date"}
+    ]
 
 
 def _twice(rules: Sequence[Rule]) -> list[tuple[str, int]]:
@@ -72,6 +87,18 @@ def _filter_problems(rule: Rule) -> list[str]:
     found = []
     filters = rule.get("Filter", {})
     smallest, largest = filters.get("ObjectSizeGreaterThan"), filters.get("ObjectSizeLessThan")
+    if smallest is not None and smallest < 0:
+        found.append("object_size_greater_than must be at least 0")
+    if largest is not None and largest < 1:
+        found.append("object_size_less_than must be at least 1, since no object has fewer than 0 bytes")
+    tags = filters.get("Tags", [])
+    if len(tags) > MOST_TAGS:
+        found.append(f"no object has more than {MOST_TAGS} tags, so one with {len(tags)} does not exist")
+    found += [
+        f"tag {tag['Key']!r} is too long: a key has 1 to {LONGEST_KEY} characters, a value up to {LONGEST_VALUE}"
+        for tag in tags
+        if not 1 <= len(tag["Key"]) <= LONGEST_KEY or len(tag["Value"]) > LONGEST_VALUE
+    ]
     if smallest is not None and largest is not None and largest <= smallest + 1:
         found.append(f"no object is larger than {smallest} and smaller than {largest} bytes")
     narrow = [name for name in ("Tags", "ObjectSizeGreaterThan", "ObjectSizeLessThan") if name in filters]
@@ -152,19 +179,41 @@ def _covers(wide: Rule, narrow: Rule) -> bool:
     return str(narrow_filter.get("Prefix", "")).startswith(str(wide_filter.get("Prefix", "")))
 
 
-def _contradictions(rules: Sequence[Rule]) -> list[str]:
-    """Transitions that never happen, because another rule has ended the objects before."""
+def _never_fires(rules: Sequence[Rule], ours: Collection[str]) -> list[str]:
+    """What another rule prevents, because it has ended the same objects or old versions before."""
     found = []
     active = [rule for rule in rules if rule["Status"] == "Enabled"]
     for ending in active:
-        days = ending.get("Expiration", {}).get("Days")
-        for moving in active:
-            if days is None or moving is ending or not _covers(ending, moving):
+        for late in active:
+            if late is ending or not {late["ID"], ending["ID"]} & set(ours) or not _covers(ending, late):
                 continue
-            for entry in moving.get("Transitions", []):
-                if "Days" in entry and entry["Days"] >= days:
-                    found.append(
-                        f"rule {moving['ID']!r}: its transition on day {entry['Days']} never happens, since rule "
-                        f"{ending['ID']!r} ends the same objects on day {days}"
-                    )
+            found += _after_the_end(
+                late, ending, ending.get("Expiration", {}).get("Days"), "the same objects", late.get("Transitions", [])
+            )
+            noncurrent = ending.get("NoncurrentVersionExpiration", {})
+            if "NewerNoncurrentVersions" not in noncurrent:
+                moves = late.get("NoncurrentVersionTransitions", [])
+                found += _after_the_end(late, ending, noncurrent.get("NoncurrentDays"), "the same old versions", moves)
     return found
+
+
+def _after_the_end(late: Rule, ending: Rule, end: int | None, what: str, moves: Sequence[Rule]) -> list[str]:
+    days = [move.get("Days", move.get("NoncurrentDays")) for move in moves]
+    return [
+        f"rule {late['ID']!r}: its transition on day {day} never happens, since rule {ending['ID']!r} ends {what} on "
+        f"day {end}"
+        for day in days
+        if end is not None and day is not None and day >= end
+    ] + _later_end(late, ending, end, what)
+
+
+def _later_end(late: Rule, ending: Rule, end: int | None, what: str) -> list[str]:
+    noncurrent = "old versions" in what
+    field, days = ("NoncurrentVersionExpiration", "NoncurrentDays") if noncurrent else ("Expiration", "Days")
+    own_end = late.get(field, {}).get(days)
+    if end is None or own_end is None or own_end <= end:
+        return []
+    return [
+        f"rule {late['ID']!r}: its end on day {own_end} never happens, since rule {ending['ID']!r} ends {what} on "
+        f"day {end}"
+    ]
