@@ -42,7 +42,8 @@ def decide(head: RequestHead, gate: Gate) -> Decision:
     if head.method == "CONNECT":
         return _tunnel(head.target, gate)
     if head.method not in METHODS:
-        raise Refusal("method", allow=", ".join(METHODS))
+        index = any(route.kind in packages.KINDS for route in _nearest(head.target, gate))
+        raise Refusal("read-only" if index else "method", allow=", ".join(METHODS[:2] if index else METHODS))
     if not head.target.startswith("/"):
         raise Refusal("target-form")
     path, mark, query = head.target.partition("?")
@@ -82,9 +83,7 @@ def _ask_api(head: RequestHead, path: str, mark: str, query: str, route: Route, 
 
 def _routes_of(path: str, gate: Gate) -> list[Route]:
     """Find the routes with the longest matching prefix, less those that the conversation may not use."""
-    matching = [route for route in gate.routes if path.startswith(route.prefix)]
-    longest = max((len(route.prefix) for route in matching), default=0)
-    nearest = [route for route in matching if len(route.prefix) == longest]
+    nearest = _nearest(path, gate)
     allowed = gate.policy.routes
     if allowed is None:
         return nearest
@@ -92,6 +91,12 @@ def _routes_of(path: str, gate: Gate) -> list[Route]:
     if nearest and not permitted:
         raise Refusal("route")
     return permitted
+
+
+def _nearest(path: str, gate: Gate) -> list[Route]:
+    matching = [route for route in gate.routes if path.startswith(route.prefix)]
+    longest = max((len(route.prefix) for route in matching), default=0)
+    return [route for route in matching if len(route.prefix) == longest]
 
 
 def _tunnel(target: str, gate: Gate) -> Tunnel:

@@ -54,7 +54,8 @@ def parse_request(lines: list[bytes]) -> RequestHead:
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         raise Refusal("host")
     length = grammar.body_length(fields) or 0
-    if length and method != "POST":
+    # Other methods with a body are the policy's to refuse, which knows better words.
+    if length and method in ("GET", "HEAD", "CONNECT"):
         raise Refusal("unexpected-body")
     if length > BODY_BYTES:
         raise Refusal("body-size")

@@ -32,6 +32,7 @@ _NPM_NAME: Final = r"((?:@[a-z0-9~-][a-z0-9._~-]*(?:/|%2[Ff]))?[A-Za-z0-9~][A-Za
 _NPM_DOCUMENT: Final = re.compile(rf"/{_NPM_NAME}")
 _NPM_TARBALL: Final = re.compile(rf"(?:/~([0-9a-f]{{32}}))?(/{_NPM_NAME}/-/((?:[A-Za-z0-9_+!.~-]|%2[Bb])+\.tgz))")
 _READING: Final = ("GET", "HEAD")
+KINDS: Final = ("pypi", "pypi_files", "npm")
 _SEAL_BYTES: Final = 16
 _PAGE_TYPES: Final = f"{simple.JSON_TYPE}, {simple.HTML_TYPE};q=0.1".encode()
 
