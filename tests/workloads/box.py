@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers for workloads on a native daemon, with the options of a workspace container, and the command of a workload."""
+"""Containers for workloads on a native daemon, with a workspace container's options; the command of a workload."""
 
 from __future__ import annotations
 
@@ -32,8 +32,19 @@ OPTIONS = (
     *(f"--cap-add={capability}" for capability in ("CHOWN", "SETUID", "SETGID", "DAC_OVERRIDE")),
     *("--pids-limit=256", "--memory=2g", "--memory-swap=2g"),
     *("--tmpfs=/tmp:rw,noexec,nosuid,size=512m", "--tmpfs=/var/tmp:rw,noexec,nosuid,size=128m"),
-    *("--tmpfs=/home/appuser:rw,noexec,nosuid,size=128m,uid=1000,gid=1000", "--volume=/workspace", "--volume=/opt/venv"),
+    *(
+        "--tmpfs=/home/appuser:rw,noexec,nosuid,size=128m,uid=1000,gid=1000",
+        "--volume=/workspace",
+        "--volume=/opt/venv",
+    ),
 )
+_CAPABILITIES = [
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
+]  # fmt: skip
 _LAUNCH = 'mkdir -p "/workspace/$1" && cd "/workspace/$1" && cat >"$2" && exec "${@:3}" "$2"'
 
 
@@ -48,6 +59,13 @@ def program(name: str) -> Path:
     return found[0] if found else Path(name)
 
 
+def every_capability() -> list[str]:
+    """Options for every capability that this machine and Docker 20.10 know; a machine in a container has not ALL."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    mask = int(next(line for line in status.splitlines() if line.startswith("CapBnd:")).split()[1], 16)
+    return [f"--cap-add={name}" for number, name in enumerate(_CAPABILITIES) if mask >> number & 1]
+
+
 def launch(path: Path) -> list[str]:
     """The command in a container that takes a program from standard input and runs it in a folder of its own."""
     interpreter = ["python3"] if path.suffix == ".py" else ["bash", "-eu"]
@@ -60,7 +78,9 @@ class Host:
 
     running: Daemon
 
-    def docker(self, *arguments: str, stdin: str | None = None, seconds: float = 900) -> subprocess.CompletedProcess[str]:
+    def docker(
+        self, *arguments: str, stdin: str | None = None, seconds: float = 900
+    ) -> subprocess.CompletedProcess[str]:
         """One docker command; the caller looks at its exit code."""
         return subprocess.run(
             ["docker", *arguments],

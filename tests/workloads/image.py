@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The image that the workloads run in: the workspace image's packages and set-up, compilers and the agent added.
 
-Its one layer is a disk of two gigabytes, because copying that into a machine would take minutes. Docker gets an image with
-an empty layer, over which the disk is mounted before a container uses it.
+Its one layer is a disk of two gigabytes, because copying that into a machine would take minutes. Docker gets an image
+with an empty layer, over which the disk is mounted before a container uses it.
 
     python3 tests/workloads/image.py
 
@@ -105,13 +105,23 @@ def _make(folder: Path) -> None:
 
 
 def _add_agent(act: str, work: Path, tree: Path) -> None:
-    """The agent's program, in the tree that user code cannot write."""
-    name = run(act, ["npm", "pack", "--silent", AGENT], cwd=work).splitlines()[-1]
+    """The agent's program, in the tree that user code cannot write. The tree's own npm fetches it."""
+    fetched = work / "fetched"
+    fetched.mkdir()
+    settings = [path.read_text() for path in (Path("/etc/npmrc"), Path.home() / ".npmrc") if path.exists()]
+    (fetched / "npmrc").write_text("\n".join(settings))
+    machine = [path for path in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs") if Path(path).exists()]
+    box = ["bwrap", "--ro-bind", str(tree), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    box += [word for path in machine for word in ("--ro-bind", path, path)]
+    box += ["--bind", str(fetched), "/srv", "--chdir", "/srv", "--setenv", "HOME", "/srv"]
+    box += ["--setenv", "NPM_CONFIG_USERCONFIG", "/srv/npmrc"]
+    box += ["--setenv", "NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/ca-certificates.crt"]
+    name = run(act, as_root([*box, "npm", "pack", "--silent", AGENT])).splitlines()[-1]
     target = tree / "opt" / "claude"
     run(act, as_root(["mkdir", "-p", str(target)]))
     unpacking = ["--no-same-owner", "--strip-components=1", "--directory", str(target), "package/claude"]
-    run(act, as_root(["tar", "--extract", "--file", str(work / name), *unpacking]))
-    (work / name).unlink()
+    run(act, as_root(["tar", "--extract", "--file", str(fetched / name), *unpacking]))
+    run(act, as_root(["rm", "-rf", str(fetched)]))
 
 
 if __name__ == "__main__":

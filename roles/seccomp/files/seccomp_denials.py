@@ -7,8 +7,8 @@
     python3 seccomp_denials.py --log FILE    reads FILE instead; - is standard input
 
 Prints each call with the processes that made it, then a line for seccomp_extra_allowed. Only learning mode logs: a call
-that is refused with an errno leaves no trace. A call that is allowed for some arguments is named, but not proposed, since
-that list allows every argument. Exit 3 where nothing was logged.
+that is refused with an errno leaves no trace. A call that is allowed for some arguments is named, but not proposed,
+since that list allows every argument. Exit 3 where nothing was logged.
 """
 
 from __future__ import annotations

@@ -1,0 +1,97 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs in a container: makes the workloads' material once, then times them and prints seconds as JSON.
+
+Seconds of processor time, own and children's: a filter costs nothing else, and other work on the machine is left out.
+
+python3 inside.py prepare    a C program, a repository of 3,000 files
+python3 inside.py            {"getppid": ..., "git": ..., "python": ...}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+HOME = Path("/workspace/bench")
+CALLS = 1_000_000
+LOOP = f"""
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {{
+    struct timespec before, after;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    for (int i = 0; i < {CALLS}; i++) syscall(SYS_getppid);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    printf("%.9f", (after.tv_sec - before.tv_sec) + (after.tv_nsec - before.tv_nsec) / 1e9);
+}}
+"""
+
+
+def git(*arguments: str) -> None:
+    settings = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(
+        ["git", *settings, "-C", str(HOME / "repository"), *arguments], check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def prepare() -> None:
+    (HOME / "repository").mkdir(parents=True)
+    (HOME / "loop.c").write_text(LOOP)
+    subprocess.run(["gcc", "-O2", "-o", str(HOME / "loop"), str(HOME / "loop.c")], check=True)
+    for number in range(3000):
+        file = HOME / "repository" / f"{number % 60}" / f"file-{number}"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"{number}\n" * 20)
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "all")
+
+
+def getppid() -> float:
+    return float(subprocess.run([str(HOME / "loop")], check=True, capture_output=True).stdout)
+
+
+def used() -> float:
+    spent = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
+
+
+def timed(act: Callable[[], object]) -> float:
+    before = used()
+    act()
+    return used() - before
+
+
+def use_git() -> None:
+    for _ in range(5):
+        git("status", "--short")
+        git("log", "--oneline", "--stat")
+
+
+def use_python() -> None:
+    for _ in range(8):
+        subprocess.run(["python3", "-c", "import json, subprocess, tempfile"], check=True)
+    for folder, _, files in os.walk(HOME / "repository"):
+        for name in files:
+            (Path(folder) / name).stat()
+
+
+def main() -> int:
+    if sys.argv[1:] == ["prepare"]:
+        prepare()
+        return 0
+    print(json.dumps({"getppid": getppid(), "git": timed(use_git), "python": timed(use_python)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
