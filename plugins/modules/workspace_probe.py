@@ -124,6 +124,11 @@ layers:
   type: dict
   sample:
     L3: {proven: 6, open: 0, unproven: 0, not_applicable: 1, error: 0}
+runtime:
+  description: The kernel that answers inside. C(status) is V(enforced) where it is not the host's, as under gVisor.
+  returned: success
+  type: dict
+  sample: {status: not_applicable, evidence: "runc: the host's kernel answers, 6.12.57"}
 neighbours:
   description: How many other conversations were watched, and which of them did not come through unharmed.
   returned: success
@@ -229,7 +234,7 @@ def main() -> None:
     params, began = module.params, time.monotonic()
     with failing(module):
         probes = chosen(params)
-        found: dict[str, Any] = {"attacks": {}, "neighbours": {"watched": 0, "harmed": []}}
+        found: dict[str, Any] = {"attacks": {}, "runtime": {}, "neighbours": {"watched": 0, "harmed": []}}
         if module.check_mode:
             probes = []
         else:

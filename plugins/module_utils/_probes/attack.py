@@ -22,6 +22,7 @@ from . import bench, drafts, verdict
 from .defences import closed_over, switch_off
 from .probe import Figures, Impossible, Probe, Surroundings
 from .standins import StandIns, standing_in
+from .toolkit import kernel_name
 
 METADATA = ("169.254.169.254", 80)
 _REST = ("/usr/bin/env", "sleep", "600")
@@ -46,9 +47,9 @@ def attack(
             probe.id: (probe, found) for probe in probes if not isinstance(found := figures[probe.id], Impossible)
         }
         if throwaway or without:
-            inside = _in_copy(driver, container, around, standins, possible, closed_over(without))
+            inside, kernel_inside = _in_copy(driver, container, around, standins, possible, closed_over(without))
         else:
-            inside = _in_place(driver, container, around, possible)
+            inside, kernel_inside = _in_place(driver, container, around, possible)
         controls = _in_plain_containers(driver, container, around, standins, possible) if control else {}
     verdicts = {}
     for probe in probes:
@@ -58,8 +59,13 @@ def attack(
         else:
             compared = controls.get(probe.id, verdict.NO_CONTROL)
             kind = drafts.control_of(probe.defences)
-            verdicts[probe.id] = verdict.verdict(probe, inside[probe.id], compared, kind)
-    return {"attacks": verdicts, "neighbours": _compared(before, _neighbours(driver, container["Id"]))}
+            trial = verdict.of_runtime(probe, inside[probe.id], kernel_inside, kernel_name())
+            verdicts[probe.id] = verdict.verdict(probe, trial, compared, kind)
+    return {
+        "attacks": verdicts,
+        "runtime": verdict.runtime(container["HostConfig"].get("Runtime") or "runc", kernel_inside, kernel_name()),
+        "neighbours": _compared(before, _neighbours(driver, container["Id"])),
+    }
 
 
 def _own_container(driver: Driver, conversation_id: str) -> dict[str, Any]:
@@ -74,16 +80,17 @@ def _own_container(driver: Driver, conversation_id: str) -> dict[str, Any]:
 
 def _in_place(
     driver: Driver, container: Mapping[str, Any], around: Surroundings, probes: Mapping[str, tuple[Probe, Figures]]
-) -> dict[str, verdict.Trial]:
+) -> tuple[dict[str, verdict.Trial], str]:
     name = str(container["Name"]).lstrip("/")
-    trials = bench.Bench(driver, name, around.token, around.user).attack(probes)
+    place = bench.Bench(driver, name, around.token, around.user)
+    trials = place.attack(probes)
     now = driver.container(name)
     if now is None or not now["State"]["Running"] or now["Id"] != container["Id"]:
         raise WorkspaceError(
             f"cannot vouch for container {name}: it did not survive; start it again with workspace_container"
         )
     bench.sweep(int(now["State"]["Pid"]), [*around.volumes, *around.tmpfs], around.token)
-    return trials
+    return trials, place.kernel
 
 
 def _in_copy(
@@ -93,12 +100,13 @@ def _in_copy(
     standins: StandIns,
     probes: Mapping[str, tuple[Probe, Figures]],
     off: frozenset[str],
-) -> dict[str, verdict.Trial]:
+) -> tuple[dict[str, verdict.Trial], str]:
     sizes = {target: str(size or "") for target, size in around.volumes.items()}
     draft = drafts.clone(container, sizes, standins.foreign)
     switch_off(draft, off)
     with bench.thrown_away(driver, draft, around.token) as name:
-        return bench.Bench(driver, name, around.token, around.user).attack(probes)
+        place = bench.Bench(driver, name, around.token, around.user)
+        return place.attack(probes), place.kernel
 
 
 def _in_plain_containers(

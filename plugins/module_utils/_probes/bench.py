@@ -60,6 +60,8 @@ class Bench:
 
     def __init__(self, driver: Driver, name: str, token: str, user: str) -> None:
         self._driver, self._name, self._token, self._user = driver, name, token, user
+        # What the kernel inside calls itself; empty until something ran.
+        self.kernel = ""
 
     def attack(self, probes: Mapping[str, tuple[Probe, Figures]]) -> dict[str, Trial]:
         """The outcomes by probe."""
@@ -82,6 +84,7 @@ class Bench:
         limit = sum(probe.timeout for probe, _figures in group.values()) + _GRACE_SECONDS
         with self._counted() as counted, _bounded(self._token, limit):
             status, output = self._driver.execute(self._name, command(source, json.dumps(batch)), user=user)
+        self.kernel = read_kernel(output) or self.kernel
         return read_trials(group, status, output, counted)
 
     @contextmanager
@@ -125,6 +128,14 @@ class Bench:
                 "again with workspace_container"
             )
         return int(container["State"]["Pid"])
+
+
+def read_kernel(output: str) -> str:
+    """The kernel's name in a batch's first line."""
+    try:
+        return str(json.loads(output.partition("\n")[0])["kernel"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def read_trials(

@@ -118,7 +118,13 @@ def _leave_credential(draft: Draft) -> None:
 _ROWS = (
     ("user", "L1", "the user is not root", "workspace_container: user", _start_as_root),
     ("pid_namespace", "L1", "own processes", "workspace_container: pid_mode (fixed)", None),
-    ("ipc_namespace", "L1", "own shared memory", "workspace_container: ipc_mode (fixed)", _set(IpcMode="host")),
+    (
+        "ipc_namespace",
+        "L1",
+        "own shared memory",
+        "workspace_container: ipc_mode (fixed)",
+        _set(IpcMode="host", UsernsMode="host"),
+    ),
     (
         "uts_namespace",
         "L1",
@@ -239,7 +245,8 @@ _ROWS = (
 )
 
 _IMPLIES = {
-    # Docker refuses both under a user namespace.
+    # Docker or runc refuses these under a user namespace.
+    "ipc_namespace": ("userns",),
     "unprivileged": ("userns", "capabilities", "masked_paths", "readonly_paths", "devices"),
     "network_none": ("userns",),
 }

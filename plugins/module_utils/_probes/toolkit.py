@@ -237,12 +237,18 @@ def attempt(act: Callable[[Figures], Outcome], figures: Figures, timeout: float)
     return REFUSED, f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
+def kernel_name() -> str:
+    """The kernel that answers, as it calls itself."""
+    return f"{os.uname().release} {os.uname().version}"
+
+
 def perform_batch() -> None:
     """Runs the acts of the first argument's list in order; a JSON line each, as soon as it is known.
 
     The second argument is the token of the run, under which files are made that must be gone afterwards.
     """
     os.environ["BULKHEAD_PROBE"] = sys.argv[2]
+    print(json.dumps({"kernel": kernel_name()}), flush=True)
     for entry in json.loads(sys.argv[1]):
         began = time.monotonic()
         kind, evidence = attempt(globals()[entry["act"]], entry["figures"], entry["timeout"])

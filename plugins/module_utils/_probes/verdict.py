@@ -24,6 +24,8 @@ NOT_APPLICABLE = "not_applicable"
 # The act did not report.
 ERROR = "error"
 FAILED = "failed"
+# The act reached a kernel, but not the host's.
+OWN_KERNEL = "own kernel"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +44,30 @@ def status(inside: Trial, control: Trial) -> str:
     """The verdict on one probe."""
     if inside.outcome == SUCCEEDED:
         return OPEN
+    if inside.outcome == OWN_KERNEL:
+        return NOT_APPLICABLE
     if inside.outcome not in (REFUSED, UNSUPPORTED):
         return ERROR
     # Only the control can say that the kernel lacks something: inside, a filter can answer the same.
     if control.outcome == UNSUPPORTED:
         return NOT_APPLICABLE
     return PROVEN if control.outcome == SUCCEEDED else UNPROVEN
+
+
+def runtime(name: str, inside: str, host: str) -> dict[str, str]:
+    """The optional eighth layer: a kernel of its own for the container. What uname says inside is the evidence."""
+    if not inside:
+        return {"status": NOT_APPLICABLE, "evidence": f"{name}: nothing ran inside that could tell its kernel"}
+    if inside == host:
+        return {"status": NOT_APPLICABLE, "evidence": f"{name}: the host's kernel answers, {inside}"}
+    return {"status": "enforced", "evidence": f"{name}: a kernel of its own answers, {inside}; the host's is {host}"}
+
+
+def of_runtime(probe: Probe, trial: Trial, inside: str, host: str) -> Trial:
+    """What an act in layer 2 is worth under a runtime with a kernel of its own, which no filter of ours guards."""
+    if probe.layer != "L2" or trial.outcome != SUCCEEDED or not inside or inside == host:
+        return trial
+    return Trial(outcome=OWN_KERNEL, evidence=f"answered by the runtime's own kernel: {trial.evidence}")
 
 
 def verdict(probe: Probe, inside: Trial, control: Trial, control_kind: str) -> dict[str, Any]:
