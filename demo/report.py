@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo's report: pure functions from results to ``report.json``, to a table, and to a verdict."""
+"""The demo's report: pure functions from the collection's ``report.json`` to a table and to a verdict."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ Results = dict[str, dict[str, Any]]
 def changed_tasks(output: str) -> dict[str, int]:
     """How many tasks changed something, by host, from the recap that ansible-playbook prints."""
     return {found["host"]: int(found["changed"]) for found in _RECAP.finditer(output)}
+
+
+def results(conversation: dict[str, Any]) -> tuple[Results, Results]:
+    """The layers, and the attacks that apply, of one conversation in the report."""
+    layers = {name: layer for name, layer in conversation["layers"].items() if name in LAYERS}
+    attacks = {name: probe for name, probe in conversation["probes"].items() if probe["status"] != "not_applicable"}
+    return layers, attacks
+
+
+def of_the_design(attacks: Results) -> Results:
+    """The attacks that the security design lists; there are many more."""
+    listed = "security design, table of destructive commands"
+    return {name: entry for name, entry in attacks.items() if any(listed in text for text in entry["references"])}
 
 
 def problems(layers: Results, attacks: Results) -> list[str]:

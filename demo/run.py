@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from report import changed_tasks, problems, table
+from report import changed_tasks, of_the_design, problems, results, table
 from terminal import DemoError, note, run, step
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -87,15 +87,12 @@ def _demo() -> None:
     step("6/8 Inside it: a request to http://127.0.0.1:9080/v1/messages, answered through the credential proxy")
     _converse(key)
 
-    step("7/8 Five attacks from inside, each beside the same act without the defence")
-    attacks_file = BUILD / "attacks.json"
-    variables = {"conversation_id": CONVERSATION, "demo_attacks": str(attacks_file)}
-    _playbook("attacks", str(CHECKOUT / "demo" / "attacks.yml"), variables)
+    step("7/8 verify.yml: every attack from inside, each beside the same act without the defence")
+    _playbook("verify", "bulkhead.workspace.verify", {"workspace_report": str(BUILD), "workspace_attack_copies": False})
 
-    step("8/8 The seven layers, as the kernel tells them")
-    layers_file = BUILD / "verify.json"
-    _playbook("verify", "bulkhead.workspace.verify", {"workspace_report": str(layers_file)})
-    _conclude(json.loads(layers_file.read_text())[MACHINE][0]["layers"], json.loads(attacks_file.read_text()))
+    step("8/8 The seven layers, as the kernel tells them, and the attacks of the security design")
+    document = json.loads((BUILD / "report.json").read_text())
+    _conclude(*results(document["hosts"][MACHINE]["conversations"][CONVERSATION]))
 
 
 def _make_key() -> str:
@@ -191,15 +188,15 @@ def _on_host(command: list[str]) -> str:
 
 
 def _conclude(layers: dict[str, Any], attacks: dict[str, Any]) -> None:
-    (BUILD / "report.json").write_text(json.dumps({"layers": layers, "attacks": attacks}, indent=2) + "\n")
     print()
-    for row in table(layers, attacks):
+    for row in table(layers, of_the_design(attacks)):
         print(row)
     open_points = problems(layers, attacks)
     if open_points:
         raise DemoError("the walls do not hold:\n  " + "\n  ".join(open_points))
     print()
     note(f"{len(layers)} layers are in force; {len(attacks)} attacks failed, and each succeeds without its defence")
+    note(f"all of them:    {(BUILD / 'report.html').relative_to(CHECKOUT)}")
     note("look around:    python3 molecule/shared/vm ssh demo")
     note("inside:         docker exec -it ws-demo bash      (on that machine)")
     note("end it:         make demo-down")

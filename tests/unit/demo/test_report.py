@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from report import LAYERS, changed_tasks, problems, table
+from report import LAYERS, changed_tasks, of_the_design, problems, results, table
 
 RECAP = """
 PLAY RECAP *********************************************************************
@@ -59,3 +59,14 @@ def test_the_table_has_a_row_for_every_layer_and_attack() -> None:
     rows = "\n".join(table(layers(), {"memory_hog": attack()}))
     assert all(f"{name} {title}" in rows for name, title in LAYERS.items())
     assert "memory hog" in rows and "blocked" in rows and "without the defence: seen outside" in rows
+
+
+def test_what_applies_is_taken_from_the_report() -> None:
+    probes = {"fork_bomb": {"status": "proven"}, "call_x32": {"status": "not_applicable"}}
+    conversation = {"layers": {**layers(), "runtime": {"status": "not_applicable"}}, "probes": probes}
+    assert results(conversation) == (layers(), {"fork_bomb": {"status": "proven"}})
+
+
+def test_the_attacks_of_the_design_are_known_by_their_reference() -> None:
+    listed = {"references": ["security design, table of destructive commands: fork bomb"]}
+    assert of_the_design({"fork_bomb": listed, "call_bpf": {"references": ["CVE-2021-3490"]}}) == {"fork_bomb": listed}
