@@ -79,7 +79,7 @@ def info(
             parse.conversation_id(conversation_id)
         except ValueError as error:
             raise InvalidRequestError("look at a conversation", [f"conversation_id: {error}"]) from error
-    return conversations(_driver(docker_host), conversation_id, secret_files)
+    return conversations(_driver(docker_host), conversation_id, secret_files).conversations
 
 
 def _keep(options: Mapping[str, Any], docker_host: str) -> dict[str, Any]:

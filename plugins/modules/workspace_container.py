@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - bulkhead.workspace._attributes
   - bulkhead.workspace._container
   - bulkhead.workspace._docker
+  - bulkhead.workspace._s3.archive
 attributes:
   check_mode:
     details:
@@ -124,6 +125,14 @@ EXAMPLES = r"""
       - conversation_id: c44a17
         memory: 4g
 
+- name: Remove the workspace, but only when its files are saved
+  bulkhead.workspace.workspace_container:
+    conversation_id: 7f3c2a
+    state: absent
+    archive:
+      bucket: example-archives
+      region: eu-central-1
+
 - name: Remove the workspace with all its files
   bulkhead.workspace.workspace_container:
     conversation_id: 7f3c2a
@@ -207,6 +216,11 @@ workspaces:
       failed: true
       changed: false
       msg: "cannot prepare the workspace of conversation 91b0de: image: Docker on host1 has no image no/such:image"
+archive:
+  description: What was saved, see M(bulkhead.workspace.workspace_archive); empty without O(archive).
+  returned: success with O(conversation_id)
+  type: dict
+  sample: {}
 problems:
   description: Everything that is wrong with the task or the host.
   returned: failure before any change

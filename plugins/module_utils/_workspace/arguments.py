@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 
+from .._archive.arguments import ARCHIVE
 from .errors import InvalidRequestError, LayerNotInForceError, WorkspaceError
 from .parameters import ARGUMENTS, TASK_ARGUMENTS, VARIABLES
 
@@ -25,6 +26,7 @@ def container_arguments() -> dict[str, Any]:
         name: {**argument, "fallback": (env_fallback, [VARIABLES[name]])} if name in VARIABLES else argument
         for name, argument in ARGUMENTS.items()
     }
+    table["archive"] = {**table["archive"], "options": ARCHIVE}
     return {**table, "docker_host": DOCKER_HOST, "workspaces": {"type": "list", "elements": "dict"}}
 
 

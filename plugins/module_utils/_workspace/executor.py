@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import names, quota_mend
 from .driver import Driver
@@ -22,6 +22,9 @@ from .proxy_control import ProxyControl
 from .specification import Request, Specification
 from .starting import wait_until_it_works
 
+if TYPE_CHECKING:
+    from .._archive.save import Saved
+
 
 def specification_hash(specification: Specification) -> str:
     """A name for everything that was asked for, kept as a label."""
@@ -32,18 +35,29 @@ def specification_hash(specification: Specification) -> str:
 class Executor:
     """One run. After apply() either commit() or undo() is called.
 
-    ``volumes`` are the descriptions of those that were made; ``started`` is the container as it was when it worked.
+    ``volumes`` are the descriptions of those that were made; ``started`` is the container as it was when it worked;
+    ``saved`` is what became of the files.
     """
 
-    def __init__(self, driver: Driver, proxy: ProxyControl | None, request: Request, *, start_timeout: float) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        proxy: ProxyControl | None,
+        request: Request,
+        *,
+        start_timeout: float = 0,
+        archive: Mapping[str, Any] | None = None,
+    ) -> None:
         self._driver = driver
         self._proxy = proxy
         self._request = request
         self._start_timeout = start_timeout
+        self._archive = archive
         self._undo: list[Callable[[], None]] = []
         self._set_aside: str | None = None
         self.volumes: dict[str, Mapping[str, Any]] = {}
         self.started: Mapping[str, Any] | None = None
+        self.saved: Saved | None = None
 
     def apply(self, plan: Plan, specification: Specification | None = None) -> None:
         """Does every action in order."""
@@ -79,6 +93,7 @@ class Executor:
             Act.REMOVE_CONTAINER: lambda: driver.remove(name),
             Act.SET_ASIDE: lambda: self._replace(name),
             Act.STOP: lambda: self._stop(name),
+            Act.ARCHIVE: lambda: self._archive_first(name),
             Act.UNPAUSE: lambda: driver.unpause(name),
             Act.START: lambda: self._start(name),
         }
@@ -129,6 +144,12 @@ class Executor:
     def _stop(self, name: str) -> None:
         self._driver.stop(name, self._request.stop_timeout)
         self._undo.append(lambda: self._driver.start(name))
+
+    def _archive_first(self, name: str) -> None:
+        # Loaded only where it is used: it needs an S3 client.
+        from .archiving import save_first
+
+        self.saved = save_first(self._driver, name, self._archive or {}, dry_run=False)
 
     def _start(self, name: str) -> None:
         self._undo.append(lambda: self._driver.stop(name, self._request.stop_timeout))

@@ -29,6 +29,8 @@ TASK_ARGUMENTS: dict[str, dict[str, Any]] = {
     # The paths are no secret; the content never leaves search.py.
     "secret_files": {"type": "list", "elements": "path", "default": [], "no_log": False},
     "start_timeout": {"type": "int", "default": 30},
+    # Its own options are those of workspace_archive, which looks at them when it is needed.
+    "archive": {"type": "dict"},
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     **{option.name: option.argument for option in OPTIONS if option.argument is not None},

@@ -29,6 +29,7 @@ class Act(Enum):
     START = "start"
     UNPAUSE = "unpause"
     STOP = "stop"
+    ARCHIVE = "archive"
     SET_ASIDE = "replace container"
     REMOVE_CONTAINER = "remove container"
     REMOVE_VOLUME = "remove volume"
@@ -118,13 +119,19 @@ def plan_present(specification: Specification, actual: Actual, *, state: str, re
     )
 
 
-def plan_absent(request: Request, actual: Actual) -> Plan:
-    """The way to the state absent: nothing of the conversation is left, and nothing else is touched."""
+def plan_absent(request: Request, actual: Actual, *, archive: bool = False) -> Plan:
+    """The way to the state absent: nothing of the conversation is left, and nothing else is touched.
+
+    With ``archive`` its files are saved when nobody can change them any more, and before anything goes.
+    """
     _refuse_foreign(request, actual)
-    actions = _clear(request, actual)[0]
+    actions = []
+    if actual.running:
+        actions.append(Action(Act.STOP, request.container_name))
+    if archive and (actual.container or names.workspace_volume(request.conversation_id) in actual.volumes):
+        actions.append(Action(Act.ARCHIVE, request.conversation_id))
+    actions += _clear(request, actual)[0]
     if actual.container:
-        if actual.running:
-            actions.append(Action(Act.STOP, request.container_name))
         actions.append(Action(Act.REMOVE_CONTAINER, request.container_name))
     actions += [Action(Act.REMOVE_VOLUME, name) for name in sorted(actual.volumes)]
     if actual.proxy_open:

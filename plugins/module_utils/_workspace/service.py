@@ -39,7 +39,7 @@ class Outcome:
     plan: Plan
     container: Mapping[str, Any] | None = None
     layers: proof.Report = field(default_factory=dict)
-    image: Mapping[str, Any] = field(default_factory=dict)
+    archive: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -137,12 +137,22 @@ def _absent(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Out
             f"the credential proxy has no control socket {request.proxy_control_socket}, "
             f"so conversation {request.conversation_id} could not be closed there",
         )
-    plan = plan_absent(request, seen.actual(request, proxy))
-    if not dry_run:
-        executor = Executor(driver, proxy, request, start_timeout=0)
+    plan = plan_absent(request, seen.actual(request, proxy), archive=wish.archive is not None)
+    if dry_run:
+        return Outcome(plan=plan, warnings=warnings)
+    executor = Executor(driver, proxy, request, archive=wish.archive)
+    try:
         executor.apply(plan)
-        executor.commit()
-    return Outcome(plan=plan, warnings=warnings)
+    except WorkspaceError as error:
+        if wish.archive is None or executor.saved is not None:
+            raise
+        # Nothing is gone yet: the conversation goes on.
+        failures = "".join(f"; {failure}" for failure in executor.undo())
+        raise WorkspaceError(f"{error}\n(nothing was removed, because the files are not saved{failures})") from error
+    executor.commit()
+    if executor.saved is None:
+        return Outcome(plan=plan, warnings=warnings)
+    return Outcome(plan=plan, archive=executor.saved.archive, warnings=(*warnings, *executor.saved.warnings))
 
 
 def _proved(

@@ -29,6 +29,8 @@ class Wish:
     required_layers: tuple[str, ...] = ()
     secret_files: tuple[str, ...] = ()
     start_timeout: float = 30
+    # Where the files go before they are removed; options of workspace_archive.
+    archive: Mapping[str, Any] | None = None
 
     @property
     def conversation_id(self) -> str:
@@ -48,6 +50,7 @@ def build_wish(params: Mapping[str, Any]) -> Wish:
         required_layers=required,
         secret_files=tuple(params["secret_files"]),
         start_timeout=params["start_timeout"],
+        archive=params["archive"] if gone else None,
     )
 
 

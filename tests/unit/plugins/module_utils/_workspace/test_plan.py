@@ -231,7 +231,7 @@ def test_what_an_interrupted_replacement_left_behind_goes(state: str, specify: A
         plan = plan_absent(specification.request, left)
     else:
         plan = plan_present(specification, left, state=state, recreate=False)
-    assert str(plan.actions[0]) == "remove container ws-demo.replaced"
+    assert "remove container ws-demo.replaced" in [str(action) for action in plan.actions]
     assert apply(plan, left, specification, inspected) == (Actual() if state == "absent" else actual)
 
 
