@@ -17,25 +17,36 @@ die() {
 bucket=$1
 policy=$(cat "$(dirname "$0")/lifecycle-policy.json")
 
-# Never wait for the metadata service of a cloud machine that may not be one.
+# Never wait for the metadata service of a cloud machine that may not be one, nor minutes for a server.
 export AWS_EC2_METADATA_DISABLED=${AWS_EC2_METADATA_DISABLED:-true} AWS_PAGER=
+export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=${AWS_MAX_ATTEMPTS:-3}
 
 # s3api OPERATION JSON: both tools take a call's parameters in the same JSON.
 if python3 -c 'import boto3' 2>/dev/null; then
     s3api() {
         python3 -c '
-import json, sys
+import json, os, sys
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 try:
-    answer = getattr(boto3.client("s3"), sys.argv[1].replace("-", "_"))(**json.loads(sys.argv[2]))
+    client = boto3.client(
+        "s3",
+        endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),  # releases before 1.28 do not look there
+        config=Config(connect_timeout=5, read_timeout=20),
+    )
+    answer = getattr(client, sys.argv[1].replace("-", "_"))(**json.loads(sys.argv[2]))
 except (BotoCoreError, ClientError) as error:
     sys.exit(f"{type(error).__name__}: {error}")
 answer.pop("ResponseMetadata", None)
 print(json.dumps(answer, indent=2, default=str))' "$1" "$2"
     }
 elif command -v aws >/dev/null; then
-    s3api() { aws s3api "$1" --cli-input-json "$2" --output json; }
+    s3api() {
+        # Releases before 2.13 do not look at AWS_ENDPOINT_URL.
+        aws s3api "$1" --cli-input-json "$2" --output json --cli-connect-timeout 5 --cli-read-timeout 20 \
+            ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"}
+    }
 else
     die "cannot reach S3: neither Python's boto3 nor the aws command line is installed; install one"
 fi
