@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from credential_proxy.decision import Forward
+from credential_proxy.grammar import connection_options
 from credential_proxy.injection import may_pass, upstream_head
 from credential_proxy.request import RequestHead
 from credential_proxy.secret import Secret
@@ -20,7 +21,7 @@ def write(
 ) -> list[bytes]:
     """Return the lines of the upstream's head."""
     route = Route("r", "anthropic", "/", "api.test", port, "key", None, None, auth=auth)
-    head = RequestHead(method, "/prefix/v1/messages", fields, 7, wants_continue=False)
+    head = RequestHead(method, "/prefix/v1/messages", fields, 7, False, connection_options(fields))
     forward = Forward(route, "/v1/messages", accept=b"text/page" if package else b"", digest=package)
     raw = upstream_head(head, forward, Secret(KEY), length=7, payload_sha256="", when=0.0)
     assert raw.endswith(b"\r\n\r\n")

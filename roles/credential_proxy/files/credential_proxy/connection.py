@@ -15,7 +15,6 @@ from .audit import clip
 from .context import Context, Peer
 from .decision import Decision, Forward, Tunnel
 from .exchange import Exchange
-from .grammar import connection_options
 from .policy import decide
 from .refusals import Refusal, refusal_answer
 from .request import End, RequestHead, RequestReader
@@ -189,9 +188,10 @@ class Connection:
             self._stream.resume()
 
     def _must_wait(self) -> bool:
-        if self._finishing:
+        exchange = self._exchange
+        if exchange is not None and (exchange.body_ended or not exchange.has_room):
             return True
-        return self._exchange is not None and (self._exchange.body_ended or not self._exchange.has_room)
+        return self._finishing
 
     def _handle(self, event: RequestHead | bytes | End) -> None:
         if isinstance(event, RequestHead):
@@ -228,7 +228,7 @@ class Connection:
             self._refuse(Refusal("audit"), request, without_body=head.method == "HEAD")
             return
         turn.request = number
-        turn.close = b"close" in connection_options(head.fields)
+        turn.close = b"close" in head.options
         self._enter(Phase.BODY)
         if isinstance(decision, Forward):
             if head.wants_continue:
@@ -278,11 +278,13 @@ class Connection:
         self._next_request(close=close)
 
     def _next_request(self, *, close: bool) -> None:
-        if close or self._context.stopping or (self._ended and self._reader.idle):
+        idle = self._reader.idle
+        if close or self._context.stopping or (self._ended and idle):
             self._finish(linger=False)
             return
         self._enter(Phase.IDLE)
-        self._context.reactor.call_soon(self._pump)
+        if not idle:
+            self._context.reactor.call_soon(self._pump)
 
     def _refuse(self, refusal: Refusal, request: dict[str, str] | None = None, *, without_body: bool = False) -> None:
         """Write the refusal down, answer it, and close the connection: what follows on it cannot be trusted."""

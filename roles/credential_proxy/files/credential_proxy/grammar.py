@@ -21,8 +21,8 @@ Fields = tuple[tuple[bytes, bytes], ...]
 _NAME: Final = rb"[!#$%&'*+.^`|~0-9A-Za-z-]+"
 _FIELD: Final = re.compile(rb"(" + _NAME + rb"):([\t\x20-\x7e\x80-\xff]*)")
 CHUNKED: Final = -1
+_LF: Final = 10
 _NO_OPTIONS: Final[frozenset[bytes]] = frozenset()
-_STRAY: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\x00")
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
 
 
@@ -31,19 +31,34 @@ def take_head(buffer: bytearray, scanned: int) -> list[bytes] | None:
 
     ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew.
     """
+    if not buffer:
+        return None
     start = max(0, scanned - 3)
     end = buffer.find(b"\r\n\r\n", start, HEAD_BYTES + 4)
-    if _STRAY.search(buffer, start, end + 4 if end >= 0 else len(buffer)):
-        raise Refusal("line-end")
     if end < 0:
+        if buffer[0] == _LF or _is_stray(bytes(buffer[start:])):
+            raise Refusal("line-end")
         if len(buffer) > HEAD_BYTES or (len(buffer) > LINE_BYTES and b"\r\n" not in buffer[: LINE_BYTES + 2]):
             raise Refusal("head-size")
         return None
-    lines = bytes(buffer[:end]).split(b"\r\n")
-    if len(lines) > HEAD_FIELDS + 1 or max(map(len, lines)) > LINE_BYTES:
+    head = bytes(buffer[:end])
+    if buffer[0] == _LF or _is_stray(head):
+        raise Refusal("line-end")
+    lines = head.split(b"\r\n")
+    if len(lines) > HEAD_FIELDS + 1 or (end > LINE_BYTES and max(map(len, lines)) > LINE_BYTES):
         raise Refusal("head-size")
     del buffer[: end + 4]
     return lines
+
+
+def _is_stray(text: bytes) -> bool:
+    """Tell whether a CR or LF stands alone, or a NUL is there; text may begin and end in the middle of a CRLF."""
+    pairs = text.count(b"\r\n")
+    return (
+        text.count(b"\n", 1 if text[:1] == b"\n" else 0) != pairs
+        or text.count(b"\r") != pairs + text.endswith(b"\r")
+        or b"\0" in text
+    )
 
 
 def parse_fields(lines: list[bytes]) -> Fields:
@@ -70,22 +85,23 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
 
 def body_length(fields: Fields) -> int | None:
     """Read how long the body is: a length, ``CHUNKED``, None when neither field is there."""
-    lengths = values(fields, b"content-length")
-    encodings = values(fields, b"transfer-encoding")
-    if encodings:
-        if lengths or len(encodings) > 1 or encodings[0].lower() != b"chunked":
+    names = dict(fields)
+    if b"transfer-encoding" in names:
+        encodings = values(fields, b"transfer-encoding")
+        if b"content-length" in names or len(encodings) > 1 or encodings[0].lower() != b"chunked":
             raise Refusal("transfer-encoding")
         return CHUNKED
-    if not lengths:
+    length = names.get(b"content-length")
+    if length is None:
         return None
-    if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
+    if not _LENGTH.fullmatch(length) or (len(names) != len(fields) and len(values(fields, b"content-length")) > 1):
         raise Refusal("content-length")
-    return int(lengths[0])
+    return int(length)
 
 
 def connection_options(fields: Fields) -> frozenset[bytes]:
     """Return the names that the Connection fields list."""
-    if all(name != b"connection" for name, _value in fields):
+    if b"connection" not in dict(fields):
         return _NO_OPTIONS
     return frozenset(
         name.strip(b" \t").lower() for value in values(fields, b"connection") for name in value.split(b",")

@@ -11,7 +11,7 @@ from typing import Final
 
 from .aws.sigv4 import Scope, Signable, signature_fields
 from .decision import Forward
-from .grammar import Fields, connection_options
+from .grammar import Fields
 from .request import RequestHead
 from .secret import AwsKeys, Credential, Secret
 from .settings import Route
@@ -26,11 +26,11 @@ _DROPPED_PREFIXES: Final = (
     *(b"x-http-method", b"x-method-override", b"x-original-", b"x-rewrite-"),
 )
 _CREDENTIAL_WORDS: Final = (b"auth", b"api-key", b"apikey", b"token", b"secret", b"credential", b"password")
+_IDENTITY: Final = b"accept-encoding: identity\r\n"
 # What a package index needs to know of its client; anything more would be a way to say something to it.
 _INDEX_FIELDS: Final = frozenset((b"accept", b"user-agent", b"range", b"if-range"))
 
 
-@lru_cache(maxsize=1024)
 def may_pass(name: bytes) -> bool:
     """Tell whether a client's field goes upstream; `anthropic-*` and all other harmless names do."""
     return (
@@ -49,16 +49,24 @@ def upstream_head(
     """
     route = forward.route
     fields = _index_fields(head.fields, forward) if forward.digest or forward.transform is not None else head.fields
-    listed = connection_options(fields)
-    lines = [
-        f"{head.method} {forward.target} HTTP/1.1\r\nhost: {route.authority}".encode("ascii"),
-        *[b"%b: %b" % field for field in fields if may_pass(field[0]) and field[0] not in listed],
-        b"accept-encoding: identity",
-    ]
+    if head.options:
+        fields = tuple(field for field in fields if field[0] not in head.options)
+    lines = [_request_line(head.method, forward.target, route.authority), *map(_passing_line, fields), _IDENTITY]
     if head.method == "POST":
-        lines.append(b"content-length: %d" % length)
+        lines.append(b"content-length: %d\r\n" % length)
     lines += _credential_fields(head, forward, credential, payload_sha256, when)
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+@lru_cache(maxsize=1024)
+def _request_line(method: str, target: str, authority: str) -> bytes:
+    return f"{method} {target} HTTP/1.1\r\nhost: {authority}\r\n".encode("ascii")
+
+
+@lru_cache(maxsize=1024)
+def _passing_line(field: tuple[bytes, bytes]) -> bytes:
+    return b"%b: %b\r\n" % field if may_pass(field[0]) else b""
 
 
 def _index_fields(fields: Fields, forward: Forward) -> Fields:
@@ -78,13 +86,14 @@ def _credential_fields(
     if isinstance(credential, AwsKeys):
         content_type = next((value for name, value in head.fields if name == b"content-type"), b"")
         request = Signable(head.method, route.authority, forward.target, content_type, payload_sha256)
-        return signature_fields(request, Scope(route.region, "bedrock"), credential, when=when)
+        lines = signature_fields(request, Scope(route.region, "bedrock"), credential, when=when)
+        return [line + b"\r\n" for line in lines]
     return [_plain_credential(route, credential)]
 
 
 def _plain_credential(route: Route, secret: Secret) -> bytes:
     if route.auth == "x-api-key":
-        return b"x-api-key: " + secret.reveal()
+        return b"x-api-key: %b\r\n" % secret.reveal()
     if route.auth == "basic":
-        return b"authorization: Basic " + base64.b64encode(secret.reveal())
-    return b"authorization: Bearer " + secret.reveal()
+        return b"authorization: Basic %b\r\n" % base64.b64encode(secret.reveal())
+    return b"authorization: Bearer %b\r\n" % secret.reveal()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -26,11 +26,11 @@ class Metrics:
 
     def __init__(self) -> None:
         """Begin at zero."""
-        self._counters: dict[str, Counter[Labels]] = {name: Counter() for name in _HELP}
+        self._counters: dict[str, defaultdict[Labels, float]] = {name: defaultdict(float) for name in _HELP}
 
     def add(self, name: str, labels: Labels, amount: float = 1) -> None:
         """Add to a counter."""
-        self._counters[name][labels] += amount  # type: ignore[assignment]
+        self._counters[name][labels] += amount
 
     def value(self, name: str) -> float:
         """Return a counter's sum over all labels."""

@@ -23,6 +23,7 @@ _APIS: Final[dict[str, _Api]] = {
     "bedrock": bedrock.decide_runtime,
     "bedrock_control": bedrock.decide_control,
 }
+_KNOWN_DECISIONS: Final = 64
 _AUTHORITY: Final = re.compile(r"([A-Za-z0-9.-]{1,254}):([0-9]{1,5})")
 
 
@@ -35,10 +36,22 @@ class Gate:
     tunnels: tuple[TunnelHost, ...] = ()
     policy: Policy = field(default_factory=Policy)
     mirror: packages.Mirror = field(default_factory=packages.Mirror)
+    known: dict[tuple[str, str], Forward | LocalAnswer] = field(default_factory=dict, compare=False)
 
 
 def decide(head: RequestHead, gate: Gate) -> Decision:
     """Allow one request, or raise the refusal that says why not."""
+    known = gate.known.get((head.method, head.target))
+    if known is not None:
+        return known
+    decision = _decide(head, gate)
+    # What depends on method and target alone need not be worked out again.
+    if not isinstance(decision, Tunnel) and decision.route.kind in _APIS and len(gate.known) < _KNOWN_DECISIONS:
+        gate.known[head.method, head.target] = decision
+    return decision
+
+
+def _decide(head: RequestHead, gate: Gate) -> Decision:
     if head.method == "CONNECT":
         return _tunnel(head.target, gate)
     if head.method not in METHODS:

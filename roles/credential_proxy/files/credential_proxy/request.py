@@ -21,13 +21,14 @@ _HOST: Final = re.compile(rb"(?:[0-9A-Za-z.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?:
 
 @dataclass(slots=True)
 class RequestHead:
-    """One checked request head; the target is kept as it was sent."""
+    """One checked request head; the target is kept as it was sent, ``options`` are what Connection lists."""
 
     method: str
     target: str
     fields: grammar.Fields
     length: int
     wants_continue: bool
+    options: frozenset[bytes] = frozenset()
 
     @property
     def chunked(self) -> bool:
@@ -49,20 +50,30 @@ def parse_request(lines: list[bytes]) -> RequestHead:
     if match[3] != b"1.1":
         raise Refusal("http-version")
     fields = grammar.parse_fields(lines[1:])
-    hosts = grammar.values(fields, b"host")
-    method = match[1].decode("ascii")
-    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+    names = dict(fields)
+    host = names.get(b"host")
+    if host is None or not _HOST.fullmatch(host):
         raise Refusal("host")
+    if len(names) != len(fields) and len(grammar.values(fields, b"host")) > 1:
+        raise Refusal("host")
+    method = match[1].decode("ascii")
     length = grammar.body_length(fields) or 0
     # Other methods with a body are the policy's to refuse, which knows better words.
     if length and method in ("GET", "HEAD", "CONNECT"):
         raise Refusal("unexpected-body")
     if length > BODY_BYTES:
         raise Refusal("body-size")
-    expectations = grammar.values(fields, b"expect")
-    if expectations and [value.lower() for value in expectations] != [b"100-continue"]:
+    expects = b"expect" in names
+    if expects and [value.lower() for value in grammar.values(fields, b"expect")] != [b"100-continue"]:
         raise Refusal("expectation")
-    return RequestHead(method, match[2].decode("ascii"), fields, length, bool(expectations) and length != 0)
+    return RequestHead(
+        method=method,
+        target=match[2].decode("ascii"),
+        fields=fields,
+        length=length,
+        wants_continue=expects and length != 0,
+        options=grammar.connection_options(fields),
+    )
 
 
 class RequestReader:

@@ -39,6 +39,7 @@ class ResponseHead:
     reason: bytes
     fields: grammar.Fields
     persistent: bool
+    options: frozenset[bytes]
 
 
 def parse_response(lines: list[bytes]) -> ResponseHead:
@@ -47,8 +48,9 @@ def parse_response(lines: list[bytes]) -> ResponseHead:
     if match is None:
         raise Refusal("upstream-answer", detail="status line")
     fields = grammar.parse_fields(lines[1:])
-    persistent = lines[0].startswith(b"HTTP/1.1") and b"close" not in grammar.connection_options(fields)
-    return ResponseHead(int(match[1]), match[2] or b"", fields, persistent)
+    options = grammar.connection_options(fields)
+    persistent = lines[0].startswith(b"HTTP/1.1") and b"close" not in options
+    return ResponseHead(int(match[1]), match[2] or b"", fields, persistent, options)
 
 
 class ResponseRelay:
@@ -126,7 +128,7 @@ class ResponseRelay:
             if any(needle in text for needle in self._needles):
                 raise Refusal("secret-echo")
         fields = head.fields
-        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in fields):
+        if dict(fields).get(b"content-encoding", b"identity").lower() != b"identity":
             raise Refusal("upstream-encoding")
         length = grammar.body_length(fields)
         self._head = head
@@ -156,7 +158,7 @@ class ResponseRelay:
     def _client_head(self, framing: bytes, *, without: frozenset[bytes] = frozenset()) -> bytes:
         assert self._head is not None
         head = self._head
-        dropped = _DROPPED | grammar.connection_options(head.fields) | without
+        dropped = _DROPPED | head.options | without if head.options or without else _DROPPED
         return b"".join(
             [
                 b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),

@@ -166,8 +166,9 @@ class Stream:
     def is_quiet(self) -> bool:
         """Tell whether an idle connection may be used again: open, with nothing unexpected to read."""
         try:
-            self._socket.recv(1)
-        except (ssl.SSLWantReadError, BlockingIOError):
+            # Below TLS, which need not be asked: whatever is there now was not asked for.
+            socket.socket.recv(self._socket, 1, socket.MSG_PEEK)
+        except BlockingIOError:
             return not self.closed
         except OSError:
             return False

@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .context import Context
 from .decision import Decision, Forward, Tunnel
 from .observation import Observer
 from .request import RequestHead
+
+
+@lru_cache(maxsize=1024)
+def _labels(**labels: str) -> tuple[tuple[str, str], ...]:
+    return tuple(labels.items())
 
 
 @dataclass(slots=True)
@@ -92,10 +98,10 @@ class Turn:
 
     def count(self, context: Context, verdict: str, rule: str) -> None:
         """Add the request to the counters."""
-        metrics, route = context.metrics, ("route", self.route)
-        metrics.add("requests_total", (route, ("verdict", verdict), ("status", str(self.status))))
-        metrics.add("bytes_total", (route, ("direction", "in")), self.bytes_in)
-        metrics.add("bytes_total", (route, ("direction", "out")), self.bytes_out)
-        metrics.add("seconds_total", (route,), context.reactor.now - self.began)
+        metrics, route = context.metrics, self.route
+        metrics.add("requests_total", _labels(route=route, verdict=verdict, status=str(self.status)))
+        metrics.add("bytes_total", _labels(route=route, direction="in"), self.bytes_in)
+        metrics.add("bytes_total", _labels(route=route, direction="out"), self.bytes_out)
+        metrics.add("seconds_total", _labels(route=route), context.reactor.now - self.began)
         if rule:
             metrics.add("refusals_total", (("rule", rule),))
