@@ -11,8 +11,9 @@ short_description: Merge settings into the configuration of the Docker daemon
 description:
   - The one owner of C(/etc/docker/daemon.json). Settings are merged key by key into what the host has;
     keys that nobody mentions survive.
-  - The daemon is restarted only when the meaning of the file changed. If it does not answer afterwards,
-    the old file and the old daemon are brought back, and the task fails with the last words of C(dockerd).
+  - The daemon is restarted only when the meaning of the file changed, and only reloaded where it can take the change
+    over while it runs. If it does not answer afterwards, the old file and the old daemon are brought back, and the
+    task fails with the last words of C(dockerd).
   - A run that is killed between writing the file and restarting the daemon leaves a note beside the file
     (O(path) with the suffix C(.pending)), so that the next run finishes the work or finds the way back.
 author:
@@ -20,6 +21,7 @@ author:
 version_added: 1.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes
+  - bulkhead.workspace._drain
 attributes:
   diff_mode:
     details:
@@ -29,6 +31,18 @@ options:
     description: The configuration file of the daemon. It and its directory are created if missing.
     type: path
     default: /etc/docker/daemon.json
+  state:
+    description:
+      - V(absent) puts every key back that O(record) remembers, unless somebody else has changed it since.
+    type: str
+    choices: [present, absent]
+    default: present
+    version_added: 1.1.0
+  record:
+    description:
+      - A file that remembers what each key was before this task first changed it. Required with O(state=absent).
+    type: path
+    version_added: 1.1.0
   settings:
     description:
       - The settings that the file shall have. Objects are merged key by key, C(storage-opts) and C(exec-opts)
@@ -47,7 +61,8 @@ options:
   restart:
     description:
       - What to do about the running daemon when the configuration changed.
-      - With V(idle) it is restarted if no container runs; otherwise the task fails before any change.
+      - With V(idle) it is restarted if no container runs, or those that run may be stopped by O(drain). Otherwise the
+        task fails before any change.
       - With V(always) it is restarted in any case. Running containers are stopped by that,
         unless C(live-restore) was in force before and the change allows it.
       - With V(never) only the file is written. The return value RV(restart_pending) is then V(true), and a
@@ -87,6 +102,19 @@ EXAMPLES = r"""
     remove:
       - storage-opts/overlay2.override_kernel_check
 
+- name: Register a runtime, which needs no restart
+  bulkhead.workspace.docker_daemon_config:
+    settings:
+      runtimes:
+        runsc:
+          path: /usr/bin/runsc
+    record: /var/lib/bulkhead/gvisor.json
+
+- name: Take it out again
+  bulkhead.workspace.docker_daemon_config:
+    state: absent
+    record: /var/lib/bulkhead/gvisor.json
+
 - name: Switch user namespaces on, running containers or not
   bulkhead.workspace.docker_daemon_config:
     settings:
@@ -112,9 +140,11 @@ differences:
     before:
       description: Its old value.
       type: raw
+      sample: null
     after:
       description: Its new value.
       type: raw
+      sample: false
   sample:
     - key: icc
       action: added
@@ -129,24 +159,45 @@ restarted:
   description: Whether the daemon was started or restarted, in check mode whether it would be.
   returned: success
   type: bool
+  sample: true
+reloaded:
+  description: Whether the daemon took the file over without a restart, in check mode whether it would.
+  returned: success
+  type: bool
+  sample: false
+foreign:
+  description: Keys that O(record) remembers and somebody else has changed since. They stay.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+drained:
+  description: Who had to make room for the restart. Empty where nobody had to.
+  returned: success
+  type: dict
+  sample: {}
 restart_pending:
   description: Whether the daemon still runs with an older configuration.
   returned: success
   type: bool
+  sample: false
 running_containers:
   description: Names of the containers that stand in the way of a restart.
   returned: failure, when O(restart=idle) and containers run
   type: list
   elements: str
+  sample: [database]
 """
 
-import tempfile
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config import pending
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config import pending, record
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.apply import (
     ConfigFile,
+    reload_or_restore,
     restart_or_restore,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.document import parse, render
@@ -158,12 +209,14 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
     DaemonConfigError,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import (
-    differences,
     excerpt,
-    merge,
     request_problems,
 )
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.plan import Plan, plan
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service, ServiceState
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.validate import validate
+from ansible_collections.bulkhead.workspace.plugins.module_utils._drain.act import drained
+from ansible_collections.bulkhead.workspace.plugins.module_utils._drain.wish import ARGUMENT, DrainWish, obstacles
 
 
 class DaemonConfigModule:
@@ -175,6 +228,8 @@ class DaemonConfigModule:
         self.config = ConfigFile(self.params["path"], module.atomic_move)
         self.service = Service(module.run_command)
         self.engine = Engine()
+        self.drain = DrainWish.of(self.params["drain"])
+        self.record = record.load(self.params["record"]) if self.params["record"] else None
 
     def run(self) -> dict[str, Any]:
         problems = request_problems(self.params["settings"], self.params["remove"])
@@ -182,30 +237,31 @@ class DaemonConfigModule:
             raise DaemonConfigError("; ".join(problems))
         old_text = self.config.read()
         old = parse(old_text or "", self.config.path)
-        new = merge(old, self.params["settings"], self.params["remove"])
-        changes = differences(old, new)
-
+        settings, remove, foreign = self._wish(old)
         state = self.service.state()
         note = pending.read_note(self.config.path)
-        unproven = pending.restart_due(note, state.started)
-        due = state.active and (bool(changes) or unproven)
-        start = not state.active and self.params["started"]
-        act = (due or start) and self.params["restart"] != "never"
+        wanted = plan(old, settings, remove, state=state, note=note)
+        start = not state.active and self.params["started"] and self.params["state"] == "present"
+        act = (wanted.due or start) and self.params["restart"] != "never"
+        restart = act and not wanted.reload
         result: dict[str, Any] = {
-            "changed": bool(changes) or act,
-            "differences": [change.as_dict() for change in changes],
+            "changed": bool(wanted.changes) or act or self._forgets(),
+            "differences": [change.as_dict() for change in wanted.changes],
             "diff": {
-                "before": render(excerpt(old, changes)),
-                "after": render(excerpt(new, changes)),
+                "before": render(excerpt(old, wanted.changes)),
+                "after": render(excerpt(wanted.new, wanted.changes)),
                 "before_header": f"{self.config.path} (changed keys)",
                 "after_header": f"{self.config.path} (changed keys)",
             },
-            "restarted": act,
-            "restart_pending": due and not act,
+            "restarted": restart,
+            "reloaded": act and wanted.reload,
+            "restart_pending": wanted.due and not act,
+            "foreign": foreign,
+            "drained": {},
         }
-        if changes:
-            self._validate(new)
-        if act and due:
+        if wanted.changes:
+            validate(self.module, wanted.new, self.config.path)
+        if restart and wanted.due:
             self._refuse_running()
         if self.module.check_mode:
             return result
@@ -214,16 +270,47 @@ class DaemonConfigModule:
                 "cannot restart docker: the unit docker.service does not exist; install Docker first, "
                 "or use restart: never to write the file only; nothing was changed"
             )
+        with self._room(restart and wanted.due) as room:
+            self._act(wanted, act=act, state=state, old=old, old_text=old_text, note=note, result=result)
+        if room is not None:
+            result["drained"] = room.as_dict()
+        return result
 
-        good = self._last_good(note) if note and unproven else old_text
-        if changes:
-            backup = note.backup if note and unproven else self._back_up(old_text)
+    def _wish(self, old: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
+        """Settings, keys to remove, and keys that must stay because somebody else has changed them."""
+        if self.params["state"] == "present" or self.record is None:
+            return self.params["settings"], self.params["remove"], []
+        return self.record.wish(old)
+
+    def _act(
+        self,
+        wanted: Plan,
+        *,
+        act: bool,
+        state: ServiceState,
+        old: dict[str, Any],
+        old_text: str | None,
+        note: pending.Note | None,
+        result: dict[str, Any],
+    ) -> None:
+        good = self._last_good(note) if note and wanted.unproven else old_text
+        if wanted.changes:
+            backup = note.backup if note and wanted.unproven else self._back_up(old_text)
             if backup:
                 result["backup_file"] = backup
             self.config.prepare_directory()
-            pending.write_note(self.config.path, backup)
-            self.config.write(render(new))
-        if act:
+            self._remember(old, wanted)
+            pending.write_note(self.config.path, backup, reload=wanted.reload)
+            self.config.write(render(wanted.new))
+        if act and wanted.reload:
+            reload_or_restore(
+                config=self.config,
+                good=good,
+                service=self.service,
+                engine=self.engine,
+                timeout=self.params["timeout"],
+            )
+        elif act:
             restart_or_restore(
                 config=self.config,
                 good=good,
@@ -232,9 +319,25 @@ class DaemonConfigModule:
                 engine=self.engine,
                 timeout=self.params["timeout"],
             )
-        elif note and not unproven:
+        elif note and not wanted.unproven:
             pending.remove_note(self.config.path)
-        return result
+        if self._forgets():
+            Path(self.params["record"]).unlink()
+
+    def _room(self, needed: bool) -> Any:
+        """Where containers may be stopped for the restart, a context in which they are."""
+        if not needed or self.params["restart"] != "idle":
+            return nullcontext()
+        return drained(self.engine, self.drain, why="Docker restarts", active=True)
+
+    def _forgets(self) -> bool:
+        return self.params["state"] == "absent" and Path(self.params["record"]).exists()
+
+    def _remember(self, old: dict[str, Any], wanted: Plan) -> None:
+        if self.record is None or self.params["state"] == "absent":
+            return
+        self.record.note(old, wanted.new, wanted.changes)
+        ConfigFile(self.params["record"], self.module.atomic_move).write(record.text_of(self.record))
 
     def _last_good(self, note: pending.Note) -> str | None:
         """While a note stands, the file on disk is unproven; the last good one is what the note names."""
@@ -243,49 +346,26 @@ class DaemonConfigModule:
     def _back_up(self, text: str | None) -> str | None:
         return None if text is None else str(self.module.backup_local(self.config.path))
 
-    def _validate(self, document: dict[str, Any]) -> None:
-        """Ask dockerd, where it can be asked (23 and later) and is installed."""
-        dockerd = self.module.get_bin_path("dockerd", opt_dirs=["/usr/sbin"])
-        if not dockerd:
-            return
-        _rc, usage, _err = self.module.run_command([dockerd, "--help"])
-        if "--validate" not in usage:
-            return
-        # Even to validate, dockerd makes the user of userns-remap and its subordinate ids; a check must not.
-        harmless = {key: value for key, value in document.items() if key != "userns-remap"}
-        with tempfile.NamedTemporaryFile("w", dir=self.module.tmpdir, suffix=".json") as stream:
-            stream.write(render(harmless))
-            stream.flush()
-            rc, out, err = self.module.run_command([dockerd, "--validate", "--config-file", stream.name])
-            if rc != 0:
-                cause = (err or out).strip().replace(stream.name, "it")
-                raise DaemonConfigError(
-                    f"cannot change {self.config.path}: dockerd --validate refuses the merged file: {cause}; "
-                    "correct the settings; nothing was changed"
-                )
-
     def _refuse_running(self) -> None:
         if self.params["restart"] == "always":
             return
         try:
-            running = self.engine.running()
+            running = self.engine.containers()
         except NoAnswerError as silence:
             raise DaemonConfigError(
                 f"cannot restart docker: it does not say which containers run ({silence}); "
                 "bring it back to health, or allow the restart with restart: always; nothing was changed"
             ) from silence
-        if running:
-            raise RunningContainersError(running)
+        problems = obstacles(running, self.drain, act="restart docker")
+        if problems:
+            raise RunningContainersError(problems, [container.name for container in running])
 
 
 class RunningContainersError(DaemonConfigError):
     """A restart would hit running containers."""
 
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(
-            f"cannot restart docker: containers are running ({', '.join(names)}); stop them first, "
-            "or allow the restart with restart: always; nothing was changed"
-        )
+    def __init__(self, problems: list[str], names: list[str]) -> None:
+        super().__init__("; ".join([*problems, "or allow the restart with restart: always; nothing was changed"]))
         self.names = names
 
 
@@ -293,12 +373,16 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "record": {"type": "path"},
             "settings": {"type": "dict", "default": {}},
             "remove": {"type": "list", "elements": "str", "default": []},
             "restart": {"type": "str", "choices": ["idle", "always", "never"], "default": "idle"},
             "started": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 60},
+            "drain": ARGUMENT,
         },
+        required_if=[("state", "absent", ["record"])],
         supports_check_mode=True,
     )
     try:

@@ -32,9 +32,8 @@ options:
     type: path
     required: true
   mount_point:
-    description: Where that file system is mounted.
+    description: Where that file system is mounted. If not given, the kernel is asked.
     type: path
-    required: true
   limit_mb:
     description: The limit in MiB. Twice as much is written to each of the two directories.
     type: int
@@ -93,6 +92,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import mount_of, own_mounts
 
 MIB = 2**20
 _CHUNK = bytes(64 * 1024)
@@ -141,13 +141,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "mount_point": {"type": "path", "required": True},
+            "mount_point": {"type": "path"},
             "limit_mb": {"type": "int", "default": 4},
         },
         supports_check_mode=False,
     )
     path, limit_mb = module.params["path"], module.params["limit_mb"]
     size = 2 * limit_mb * MIB
+    mount = mount_of(own_mounts(), Path(path).resolve())
+    mount_point = module.params["mount_point"] or (mount.target if mount else "/")
     try:
         place = Path(tempfile.mkdtemp(dir=path, prefix=".quota-probe."))
     except OSError as error:
@@ -155,7 +157,7 @@ def main() -> None:
     try:
         for name in ("limited", "control"):
             (place / name).mkdir()
-        with limited(module, place / "limited", module.params["mount_point"], limit_mb):
+        with limited(module, place / "limited", mount_point, limit_mb):
             limited_bytes, refusal = fill(place / "limited", size)
             control_bytes, complaint = fill(place / "control", size)
     except ProbeError as error:

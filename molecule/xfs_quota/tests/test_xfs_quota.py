@@ -69,8 +69,13 @@ def test_links_attributes_capabilities_and_devices_came_along(host: Host) -> Non
 
 def test_the_old_tree_is_kept_and_the_unfinished_copy_is_not(host: Host) -> None:
     assert host.file("/var/lib/docker.before-xfs/100000.100000/volumes/keepsake/_data/gold").exists
-    assert not host.file("/var/lib/docker.xfs.new").exists
-    assert not host.file("/var/lib/docker.xfs.staging").exists
+    assert not host.file("/var/lib/docker.staging").exists
+    assert not host.file("/var/lib/docker.converting").exists
+
+
+def test_the_file_grew_and_the_file_system_in_it(host: Host) -> None:
+    assert host.file("/var/lib/docker.xfs").size == 3 * 2**30
+    assert int(host.check_output("df --block-size=1 --output=size /var/lib/docker | tail -n 1")) > 2.5 * 2**30
 
 
 def test_docker_needs_the_mount(host: Host) -> None:

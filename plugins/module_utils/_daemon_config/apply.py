@@ -102,6 +102,44 @@ def restart_or_restore(
     )
 
 
+def reload_or_restore(
+    *, config: ConfigFile, good: str | None, service: Service, engine: Engine, timeout: float
+) -> None:
+    """Have the daemon take the file that is on disk without a restart. `good` goes back on failure."""
+    cause = _reload(service, engine, timeout)
+    if not cause:
+        pending.remove_note(config.path)
+        return
+    config.write(good)
+    second_cause = _reload(service, engine, timeout)
+    pending.remove_note(config.path)
+    raise DaemonConfigError(
+        f"cannot have docker reload {config.path}: {cause}; "
+        + _way_back(config.path, same=False, was_active=True, answered=not second_cause)
+    )
+
+
+def _reload(service: Service, engine: Engine, timeout: float) -> str:
+    """The empty string, or the cause of the failure. A daemon that refuses the file goes on with its old settings."""
+    began = time.time()
+    complaint = service.reload()
+    if complaint:
+        return complaint
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            if engine.reloaded_since(began):
+                return ""
+        except NoAnswerError as silence:
+            complaint = str(silence)
+        refusal = service.refusal_since(began)
+        if refusal:
+            return refusal
+        if time.monotonic() >= deadline:
+            return complaint or f"it did not say within {timeout:g} s that it has"
+        time.sleep(_POLL)
+
+
 def _way_back(path: str, *, same: bool, was_active: bool, answered: bool) -> str:
     if same:
         return f"{path} was not changed by this task, so look for the cause in the message above"

@@ -14,6 +14,8 @@ _MESSAGE = re.compile(r'\bmsg="((?:[^"\\]|\\.)*)"')
 #: How a dying dockerd begins its last line, in versions 20.10 to 28.
 _DYING = ("failed to start daemon", "unable to configure the Docker daemon", "failed to load listeners")
 _MAX_LINES = 5
+#: "Error reconfiguring the daemon: ..." and "unable to configure the Docker daemon with file ...".
+_RELOADING = re.compile(r"reconfigur|configure the Docker daemon|Error reload", re.IGNORECASE)
 
 
 def last_words(lines: list[str]) -> str:
@@ -24,6 +26,13 @@ def last_words(lines: list[str]) -> str:
         return dying[-1]
     errors = [_plain(line) for line in lines if re.search(r"\blevel=(fatal|error)\b", line)]
     return " | ".join((errors or said)[-_MAX_LINES:])
+
+
+def reload_refusal(lines: list[str]) -> str:
+    """Why a running dockerd did not take its file again; empty where it did, or has not said yet."""
+    errors = [line for line in lines if re.search(r"\blevel=(fatal|error)\b", line)]
+    said = [_plain(line) for line in errors]
+    return next((words for words in reversed(said) if _RELOADING.search(words)), "")
 
 
 def _plain(line: str) -> str:

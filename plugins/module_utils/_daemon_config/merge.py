@@ -20,6 +20,27 @@ from typing import Any, TypeGuard
 OPTION_LISTS = frozenset({"exec-opts", "storage-opts"})
 
 
+#: What dockerd 20.10 to 28 take over from the file on SIGHUP, by its reference page; the rest needs a restart.
+RELOADABLE = frozenset(
+    {
+        "allow-nondistributable-artifacts",
+        "authorization-plugins",
+        "debug",
+        "default-runtime",
+        "features",
+        "insecure-registries",
+        "labels",
+        "live-restore",
+        "max-concurrent-downloads",
+        "max-concurrent-uploads",
+        "max-download-attempts",
+        "registry-mirrors",
+        "runtimes",
+        "shutdown-timeout",
+    }
+)
+
+
 @dataclass(frozen=True)
 class Difference:
     """One setting that changes. `key` is a path such as `log-opts/max-size`."""
@@ -62,6 +83,11 @@ def merge(current: dict[str, Any], settings: dict[str, Any], remove: list[str]) 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[Difference]:
     """The settings whose meaning changes, sorted by path. Order and white space mean nothing."""
     return sorted(_compare("", before, after), key=lambda difference: difference.key)
+
+
+def reload_suffices(changes: list[Difference]) -> bool:
+    """Whether dockerd can take all changes over without a restart."""
+    return all(change.key.split("/", 1)[0] in RELOADABLE for change in changes)
 
 
 def excerpt(document: dict[str, Any], changes: list[Difference]) -> dict[str, Any]:

@@ -21,10 +21,11 @@ _TICK = 1.0
 
 @dataclass(frozen=True)
 class Note:
-    """`backup` is the last good file; None means that there was none."""
+    """`backup` is the last good file; None means that there was none. `reload`: the daemon need not restart for it."""
 
     backup: str | None
     written: float
+    reload: bool = False
 
 
 def note_path(config: str) -> Path:
@@ -34,8 +35,8 @@ def note_path(config: str) -> Path:
 def read_note(config: str) -> Note | None:
     path = note_path(config)
     try:
-        backup = json.loads(path.read_text())["backup"]
-        return Note(backup, path.stat().st_mtime)
+        said = json.loads(path.read_text())
+        return Note(said["backup"], path.stat().st_mtime, bool(said.get("reload")))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError):
@@ -43,8 +44,8 @@ def read_note(config: str) -> Note | None:
         return None
 
 
-def write_note(config: str, backup: str | None) -> None:
-    note_path(config).write_text(json.dumps({"backup": backup}) + "\n")
+def write_note(config: str, backup: str | None, *, reload: bool = False) -> None:
+    note_path(config).write_text(json.dumps({"backup": backup, "reload": reload}) + "\n")
 
 
 def remove_note(config: str) -> None:
