@@ -9,6 +9,7 @@ include tests/make/setup.mk
 include tests/make/test.mk
 include tests/make/demo.mk
 include tests/make/bench.mk
+include tests/make/record.mk
 
 .PHONY: help clean
 help: ## This list

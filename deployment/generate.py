@@ -27,13 +27,16 @@ from jinja2.nativetypes import NativeEnvironment
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def role_variable(role: str, name: str) -> Any:
-    """One of the role's defaults or vars, with its references to others resolved (plain Jinja, no Ansible filters)."""
+def role_variable(role: str, name: str, **registered: Any) -> Any:
+    """One of the role's defaults or vars, with its references to others resolved (plain Jinja, no Ansible filters).
+
+    ``registered`` stands for what tasks would have found out on a host.
+    """
     sources = [
         *sorted((ROOT / "roles" / role / "defaults").rglob("*.yml")),
         *sorted((ROOT / "roles" / role / "vars").rglob("*.yml")),
     ]
-    raw: dict[str, Any] = {}
+    raw: dict[str, Any] = dict(registered)
     for source in sources:
         raw |= yaml.safe_load(source.read_text(encoding="utf-8")) or {}
     environment = NativeEnvironment()

@@ -78,13 +78,17 @@ class Host:
 
     running: Daemon
 
+    def environment(self) -> dict[str, str]:
+        """What the docker command needs to find this daemon."""
+        return {**os.environ, "DOCKER_HOST": self.running.url}
+
     def docker(
         self, *arguments: str, stdin: str | None = None, seconds: float = 900
     ) -> subprocess.CompletedProcess[str]:
         """One docker command; the caller looks at its exit code."""
         return subprocess.run(
             ["docker", *arguments],
-            env={**os.environ, "DOCKER_HOST": self.running.url},
+            env=self.environment(),
             input=stdin,
             capture_output=True,
             text=True,

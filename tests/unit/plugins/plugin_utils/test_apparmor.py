@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import shutil
 import subprocess
@@ -17,9 +16,9 @@ from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _apparmo
 from generate import role_variable
 from hypothesis import given
 from hypothesis import strategies as st
+from workloads.judge import missing
 
 POLICY: dict[str, Any] = role_variable("apparmor", "__apparmor_policy")
-RULE = re.compile(r"^  (?P<deny>audit deny )?(?:owner )?(?P<path>/\S*) (?P<access>[a-z]+),$", re.MULTILINE)
 
 
 def with_extra(variable: str, directory: str) -> dict[str, Any]:
@@ -29,29 +28,9 @@ def with_extra(variable: str, directory: str) -> dict[str, Any]:
     return {**POLICY, "extra": extra}
 
 
-@functools.cache
-def as_regex(glob: str) -> re.Pattern[str]:
-    """apparmor.d(5): * stays inside a name, ** crosses slashes, {a,b} is a choice."""
-    translated = ""
-    position = 0
-    while position < len(glob):
-        if glob.startswith("**", position):
-            translated, position = translated + ".*", position + 2
-            continue
-        character = glob[position]
-        simple = {"*": "[^/]*", "{": "(?:", "}": ")", ",": "|", "[": "[", "]": "]"}
-        translated, position = translated + simple.get(character, re.escape(character)), position + 1
-    return re.compile(translated.replace(r"\-", "-"))
-
-
 def granted(text: str, path: str, access: str) -> bool:
-    """Whether the profile grants every letter of `access` on `path`: permissions add up, a denial wins."""
-    letters: set[str] = set()
-    denied: set[str] = set()
-    for rule in RULE.finditer(text):
-        if as_regex(rule["path"]).fullmatch(path):
-            (denied if rule["deny"] else letters).update(rule["access"])
-    return set(access) <= letters - denied
+    """Whether the profile grants every letter of `access` on `path`."""
+    return not missing(text, path, access)
 
 
 TEXT = _apparmor.render_profile(POLICY)
@@ -106,6 +85,16 @@ def test_statements_that_are_not_about_files() -> None:
     ):
         assert line in TEXT.splitlines()
     assert "include" not in TEXT.replace("includes", "")
+
+
+def test_a_parser_that_knows_user_namespaces_denies_them() -> None:
+    assert POLICY["abi"] == "abi/3.0"
+    newer = role_variable(
+        "apparmor", "__apparmor_policy", __apparmor_parser={"stdout": "AppArmor parser version 4.1.0"}
+    )
+    assert newer["abi"] == "abi/4.0"
+    assert "  audit deny userns," in _apparmor.render_profile(newer).splitlines()
+    assert "userns" not in TEXT
 
 
 def test_complain_mode_is_a_flag() -> None:

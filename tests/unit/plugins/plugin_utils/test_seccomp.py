@@ -17,6 +17,7 @@ from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _seccomp
 from generate import role_variable
 from hypothesis import given
 from hypothesis import strategies as st
+from workloads.judge import decide
 
 POLICY = role_variable("seccomp", "__seccomp_policy")
 GUIDE_DENY_LIST = [
@@ -41,16 +42,6 @@ FILTERED = sorted(_seccomp.calls_of(POLICY["filters"]))
 
 
 BIT_32 = 1 << 32
-
-
-def decide(profile: dict[str, Any], call: str, *args: int) -> str | int:
-    """What the engine answers: the first rule that fits, arguments cut to 64 bits as libseccomp sees them."""
-    for rule in profile["syscalls"]:
-        if call not in rule["names"]:
-            continue
-        if all(args[test["index"]] & test["value"] == test["valueTwo"] for test in rule.get("args", [])):
-            return "allow" if rule["action"] == "SCMP_ACT_ALLOW" else int(rule["errnoRet"])
-    return int(profile["defaultErrnoRet"])
 
 
 @pytest.fixture(scope="module")
