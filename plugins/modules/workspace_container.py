@@ -216,6 +216,15 @@ workspaces:
       failed: true
       changed: false
       msg: "cannot prepare the workspace of conversation 91b0de: image: Docker on host1 has no image no/such:image"
+image:
+  description:
+    - What the image names as its user, and its setuid and setgid files. Both are without effect in a workspace, and
+      warned of when a container is made of the image. Empty for a container that does not run.
+  returned: success with O(conversation_id)
+  type: dict
+  sample:
+    user: "1000:1000"
+    setuid_files: [/usr/bin/passwd]
 archive:
   description: What was saved, see M(bulkhead.workspace.workspace_archive); empty without O(archive).
   returned: success with O(conversation_id)

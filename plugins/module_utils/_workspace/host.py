@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from .._mountinfo import Mount, own_mounts
-from . import kernel, quota
+from . import kernel, names, quota
 from .errors import InvalidRequestError
 from .request import image_problems
 from .specification import Image, Request, Specification
+
+# The arguments that let a gVisor container use a socket of the host.
+_HOST_SOCKETS = frozenset({"--host-uds=open", "--host-uds=all", "--fsgofer-host-uds", "--fsgofer-host-uds=true"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +148,13 @@ def _daemon_problems(request: Request, host: HostState) -> list[str]:
     if request.runtime not in host.runtimes:
         known = ", ".join(sorted(host.runtimes))
         problems.append(f"runtime: Docker on {host.name} knows no runtime {request.runtime}; choose from {known}")
+    arguments = host.runtimes.get(request.runtime, ())
+    own_kernel = request.runtime in host.runtimes and request.runtime not in names.HOST_KERNEL_RUNTIMES
+    if own_kernel and request.proxy and not any(argument in _HOST_SOCKETS for argument in arguments):
+        problems.append(
+            f"runtime: {request.runtime} on {host.name} keeps sockets of the host out of the container, so the proxy "
+            'could not be reached; add "--host-uds=open" to its runtimeArgs in daemon.json, or set proxy: false'
+        )
     if request.userns_remap and not host.userns_remap:
         problems.append(
             f"userns_remap: Docker on {host.name} runs without user namespaces; apply the role docker_userns, "

@@ -37,7 +37,7 @@ def read_facts(pid: int, mountpoints: Mapping[str, str], secrets: SecretSearch |
             interfaces=parse_interfaces((process / "net/dev").read_text()),
             routes=len((process / "net/route").read_text().splitlines()[1:]),
             quotas=_quotas(mountpoints),
-            owners={target: (process / f"root{target}").stat().st_uid for target in mountpoints},
+            owners={target: Path(path).stat().st_uid for target, path in mountpoints.items()},
             secrets=secrets,
         )
     except (FileNotFoundError, ProcessLookupError) as error:

@@ -24,8 +24,6 @@ CAPABILITY_BITS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "SETGID": 6, "SETUID": 7}
 # Kernel interfaces and devices: not storage; runc binds the devices one by one under a user namespace.
 _KERNEL_FILE_SYSTEMS = frozenset({"cgroup", "cgroup2", "devpts", "mqueue", "proc", "sysfs"})
 _DEVICES = frozenset(f"/dev/{name}" for name in ("full", "null", "random", "tty", "urandom", "zero"))
-# The runtimes that run the container on the host's kernel.
-_HOST_KERNEL_RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2"})
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def _isolation(expected: Expectation, facts: Facts) -> Iterable[Check]:
 
 
 def _security_modules(expected: Expectation, facts: Facts) -> Iterable[Check]:
-    if expected.runtime not in _HOST_KERNEL_RUNTIMES:
+    if expected.runtime not in names.HOST_KERNEL_RUNTIMES:
         yield Check(
             False, f"not enforced by this runtime: {expected.runtime} applies no seccomp or AppArmor profile inside"
         )
@@ -153,6 +151,9 @@ def _network(expected: Expectation, facts: Facts) -> Iterable[Check]:
 
 
 def _file_systems(expected: Expectation, facts: Facts) -> Iterable[Check]:
+    if expected.runtime not in names.HOST_KERNEL_RUNTIMES:
+        yield Check(False, f"not to be seen from the host: {expected.runtime} keeps the mounts in a kernel of its own")
+        return
     root = next((mount for mount in facts.mounts if mount.target == "/"), None)
     read_only = root is not None and not root.writable
     yield Check(read_only, f"root file system {'read-only' if read_only else 'writable'}")
@@ -193,7 +194,9 @@ def _mount_problems(mount: Mount, expected: Expectation) -> Iterable[str]:
 
 def _credentials(expected: Expectation, facts: Facts) -> Iterable[Check]:
     mount = next((entry for entry in facts.mounts if entry.target == names.PROXY_MOUNT), None)
-    if not expected.proxy or mount is None:
+    if expected.runtime not in names.HOST_KERNEL_RUNTIMES:
+        yield Check(False, f"not to be seen from the host: {expected.runtime} keeps the mounts in a kernel of its own")
+    elif not expected.proxy or mount is None:
         yield Check(False, "the credential proxy is not mounted")
     else:
         yield Check(not mount.writable, f"{names.PROXY_MOUNT} {'writable' if mount.writable else 'read-only'}")

@@ -21,6 +21,10 @@ VENV = "/opt/venv"
 PROXY_MOUNT = "/run/proxy"
 FORWARDER_URL = "http://127.0.0.1:9080"
 
+# The runtimes that run a container on the host's kernel. Any other has a kernel of its own between the two, so the
+# profiles of L2 do not apply inside, and mounts and processes inside cannot be seen from the host.
+HOST_KERNEL_RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2"})
+
 PROXY_CONTROL_SOCKET = "/run/credential_proxy/control.sock"
 PROXY_DIRECTORY = "/var/lib/credential_proxy/conversations"
 

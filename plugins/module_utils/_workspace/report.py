@@ -43,6 +43,7 @@ def outcome_result(conversation_id: str, outcome: Outcome) -> dict[str, Any]:
         "reasons": list(plan.reasons),
         "differences": [{"name": entry.name, "live": entry.live, "wanted": entry.wanted} for entry in plan.differences],
         "layers": outcome.layers,
+        "image": dict(outcome.image),
         "archive": dict(outcome.archive),
         "diff": {"before": dict(plan.before), "after": dict(plan.after)},
     }

@@ -75,20 +75,27 @@ def _missing_layers(request: Request, required: tuple[str, ...]) -> list[str]:
     unlimited = [
         option for option in ("cpu_quota", "memory", "pids_limit", "disk_limit") if getattr(request, option) is None
     ]
+    own_kernel = request.runtime not in names.HOST_KERNEL_RUNTIMES
     left_out = {
-        "L2": [name for name in ("seccomp_profile", "apparmor_profile") if getattr(request, name) is None],
+        "L2": ["runtime"]
+        if own_kernel
+        else [name for name in ("seccomp_profile", "apparmor_profile") if getattr(request, name) is None],
         "L3": unlimited,
         "L4": [] if request.network == "none" else ["network"],
-        "L5": [] if request.read_only_root else ["read_only_root"],
-        "L6": [] if request.proxy else ["proxy"],
+        "L5": (["runtime"] if own_kernel else []) + ([] if request.read_only_root else ["read_only_root"]),
+        "L6": (["runtime"] if own_kernel else []) + ([] if request.proxy else ["proxy"]),
         "L7": [] if request.userns_remap else ["userns_remap"],
     }
     return [
-        f"{option}: switches off layer {layer}, which required_layers demands; set the option, "
+        f"{option}: {_verb(option)} layer {layer}, which required_layers demands; set the option, "
         f"or take {layer} out of required_layers"
         for layer in required
         for option in left_out.get(layer, [])
     ]
+
+
+def _verb(option: str) -> str:
+    return "its own kernel hides from the host, or leaves out," if option == "runtime" else "switches off"
 
 
 def image_problems(declared: tuple[str, ...], request: Request) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from . import host, layers, proof
+from . import host, image_scan, layers, names, proof
 from .driver import Driver
 from .errors import LayerNotInForceError, WorkspaceError
 from .executor import Executor
@@ -40,6 +40,7 @@ class Outcome:
     container: Mapping[str, Any] | None = None
     layers: proof.Report = field(default_factory=dict)
     archive: Mapping[str, Any] = field(default_factory=dict)
+    image: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -169,7 +170,32 @@ def _proved(
     proved = proof.examine(container, volumes, wish.secret_files)
     proof.require(proved.report, wish.required_layers, name)
     proof.require_writable(proved.facts, specification.request)
-    return Outcome(plan=plan, container=container, layers=proved.report)
+    image, warnings = _image_report(specification, container, plan)
+    return Outcome(plan=plan, container=container, layers=proved.report, image=image, warnings=warnings)
+
+
+def _image_report(
+    specification: Specification, container: Mapping[str, Any], plan: Plan
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the image is like, with a warning for a container that was just made of it."""
+    image, request = specification.image, specification.request
+    if request.runtime not in names.HOST_KERNEL_RUNTIMES:
+        return {}, ()
+    setuid = image_scan.setuid_files(image, int(container["State"]["Pid"]))
+    report = {"user": image.user, "setuid_files": list(setuid)}
+    if not any(action.act is Act.CREATE_CONTAINER for action in plan.actions):
+        return report, ()
+    warnings = []
+    if image_scan.runs_as_root(image):
+        warnings.append(
+            f"image {request.image} names root as its user; the container runs as {request.user} all the same"
+        )
+    if setuid:
+        warnings.append(
+            f"image {request.image} has {len(setuid)} setuid or setgid files, which have no effect in a workspace: "
+            f"{', '.join(setuid[:5])}{' ...' if len(setuid) > 5 else ''}"
+        )
+    return report, tuple(warnings)
 
 
 def _with_undo(error: WorkspaceError, failures: list[str], plan: Plan) -> WorkspaceError:

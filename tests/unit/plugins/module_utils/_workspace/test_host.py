@@ -72,6 +72,19 @@ def test_each_gap_is_named_with_its_cure(changes: dict[str, Any], message: str, 
     assert message in problem
 
 
+@pytest.mark.parametrize(("arguments", "works"), [((), False), (("--host-uds=open",), True), (("--debug",), False)])
+def test_a_runtime_that_keeps_the_proxy_s_socket_out_is_refused(
+    arguments: tuple[str, ...], works: bool, params: Any
+) -> None:
+    request = build_request(params(runtime="runsc"))
+    host = replace(GOOD, runtimes={"runc": (), "runsc": arguments})
+    if works:
+        assert build_specification(request, host)
+    else:
+        with pytest.raises(InvalidRequestError, match="could not be reached; add"):
+            build_specification(request, host)
+
+
 def test_all_gaps_come_at_once(params: Any) -> None:
     bare = replace(GOOD, image=None, apparmor={}, userns_remap=False, data_root=replace(XFS, kind="ext4"))
     with pytest.raises(InvalidRequestError) as caught:

@@ -143,3 +143,11 @@ def test_an_option_that_switches_off_a_required_layer_is_refused(
         build_request(params(**{option: value}), LAYERS)
     others = tuple(name for name in LAYERS if name != layer)
     assert build_request(params(**{option: value}), others)
+
+
+def test_a_runtime_with_its_own_kernel_cannot_vouch_for_what_it_hides(params: Any) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        build_request(params(runtime="runsc"), LAYERS)
+    hidden = [problem.split("layer ")[1][:2] for problem in caught.value.problems]
+    assert hidden == ["L2", "L5", "L6"]
+    assert build_request(params(runtime="runsc"), ("L1", "L3", "L4", "L7")).runtime == "runsc"
