@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import json
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
