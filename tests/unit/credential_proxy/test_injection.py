@@ -21,7 +21,7 @@ def write(
 ) -> list[bytes]:
     """Return the lines of the upstream's head."""
     route = Route("r", "anthropic", "/", "api.test", port, "key", None, None, auth=auth)
-    head = RequestHead(method, "/prefix/v1/messages", fields, 7, False, connection_options(fields))
+    head = RequestHead(method, "/prefix/v1/messages", fields, 7, False, connection_options(fields, dict(fields)))
     forward = Forward(route, "/v1/messages", accept=b"text/page" if package else b"", digest=package)
     raw = upstream_head(head, forward, Secret(KEY), length=7, payload_sha256="", when=0.0)
     assert raw.endswith(b"\r\n\r\n")

@@ -62,7 +62,7 @@ class AuditLog:
         if not last and noted is not None:
             position = noted  # A rotation has just taken the lines away.
         self._chain = Chain(position=position, clock=clock)
-        self._noted = position
+        self._noted = position.seq
         if torn:
             os.write(self._descriptor, b"\n")
         facts: dict[str, Any] = {"gap": True} if torn else {}
@@ -83,7 +83,7 @@ class AuditLog:
     @property
     def lines(self) -> int:
         """Return the number of the last line."""
-        return self._chain.position.seq
+        return self._chain.seq
 
     def write(self, event: str, facts: dict[str, Any]) -> int:
         """Append one line and return its number; a short write is taken back."""
@@ -102,19 +102,22 @@ class AuditLog:
             raise
         self._lost = 0
         self._chain.accept(line)
-        return self._chain.position.seq
+        return self._chain.seq
+
+    @property
+    def owes_note(self) -> bool:
+        """Tell whether lines were written since the last note."""
+        return self._chain.seq != self._noted
 
     def write_note(self) -> None:
-        """Note the last line; the reactor calls this once a round, however many lines the round wrote."""
+        """Note the last line, however many were written since the last note."""
         position = self._chain.position
-        if position == self._noted:
-            return
         try:
             os.pwrite(self._note, note(self.key, position), 0)
         except OSError as error:
             print(f"cannot note the last line of {self._path}: {error}", file=sys.stderr)
             return
-        self._noted = position
+        self._noted = position.seq
 
     def reopen(self) -> None:
         """Go on in a new file after logrotate moved the old one; the chain goes on with it."""

@@ -24,6 +24,7 @@ KEY_BYTES: Final = 32
 _NOTE: Final = re.compile(rb"([0-9]{1,20}) ([0-9a-f]{64}) ([0-9a-f]{64}) *\n")
 NOTE_BYTES: Final = 20 + 1 + 64 + 1 + 64 + 1
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_NUMBERS: Final = frozenset((int, float))
 _quote: Final = json.encoder.encode_basestring_ascii
 
 
@@ -39,7 +40,7 @@ def _write(value: object) -> str:
     """Write a value as JSON; texts and numbers, which is nearly all, the short way."""
     if isinstance(value, str):
         return _quote(value)
-    return str(value) if type(value) is int else _encode(value)
+    return repr(value) if type(value) in _NUMBERS else _encode(value)
 
 
 class Chain:
@@ -47,7 +48,7 @@ class Chain:
 
     def __init__(self, *, position: Position, clock: Callable[[], float] = time.time) -> None:
         """Go on after this line."""
-        self._seq = position.seq
+        self.seq = position.seq
         self._digest = position.digest
         self._clock = clock
         self._second = -1
@@ -56,7 +57,7 @@ class Chain:
     @property
     def position(self) -> Position:
         """Return the last accepted line."""
-        return Position(self._seq, self._digest)
+        return Position(self.seq, self._digest)
 
     def line(self, event: str, facts: dict[str, Any]) -> bytes:
         """Write the next line; it counts only after ``accept``, so a line that was not written leaves no hole."""
@@ -65,14 +66,14 @@ class Chain:
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        start = f'{{"seq":{self._seq + 1},"prev":"{self._digest}",'
+        start = f'{{"seq":{self.seq + 1},"prev":"{self._digest}",'
         stamp = f'"ts":"{self._stamp}.{int((now - second) * 1000):03d}+00:00","event":"{event}"'
         rest = "".join([f',"{name}":{_write(value)}' for name, value in facts.items()])
         return f"{start}{stamp}{rest}}}\n".encode("ascii")
 
     def accept(self, line: bytes) -> None:
         """Make this line the last one."""
-        self._seq += 1
+        self.seq += 1
         self._digest = hashlib.sha256(line).hexdigest()
 
 

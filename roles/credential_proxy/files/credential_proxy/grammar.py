@@ -83,9 +83,8 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
     return [value for key, value in fields if key == name]
 
 
-def body_length(fields: Fields) -> int | None:
-    """Read how long the body is: a length, ``CHUNKED``, None when neither field is there."""
-    names = dict(fields)
+def body_length(fields: Fields, names: dict[bytes, bytes]) -> int | None:
+    """Read how long the body is: a length, ``CHUNKED``, None when neither field is there; ``names`` is dict(fields)."""
     if b"transfer-encoding" in names:
         encodings = values(fields, b"transfer-encoding")
         if b"content-length" in names or len(encodings) > 1 or encodings[0].lower() != b"chunked":
@@ -99,9 +98,9 @@ def body_length(fields: Fields) -> int | None:
     return int(length)
 
 
-def connection_options(fields: Fields) -> frozenset[bytes]:
-    """Return the names that the Connection fields list."""
-    if b"connection" not in dict(fields):
+def connection_options(fields: Fields, names: dict[bytes, bytes]) -> frozenset[bytes]:
+    """Return the names that the Connection fields list; ``names`` is dict(fields)."""
+    if b"connection" not in names:
         return _NO_OPTIONS
     return frozenset(
         name.strip(b" \t").lower() for value in values(fields, b"connection") for name in value.split(b",")

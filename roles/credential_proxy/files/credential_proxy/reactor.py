@@ -19,9 +19,8 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import Final, ParamSpec
+from typing import Final
 
-P = ParamSpec("P")
 _WAKE_BYTES: Final = 4096
 
 
@@ -125,10 +124,7 @@ class Reactor:
             wait = min(wait, max(0.0, self._timers[0][0] - time.monotonic()))
         events = self._epoll.poll(wait)
         self.now = time.monotonic()
-        for descriptor, mask in events:
-            handler = self._handlers.get(descriptor)
-            if handler is not None:
-                _contain(handler, mask)
+        self._handle(events)
         for _turn in range(len(self._soon)):
             _contain(self._soon.popleft())
         while self._timers and self._timers[0][0] <= self.now:
@@ -139,6 +135,15 @@ class Reactor:
                 close()
         if self._after_round is not None:
             self._after_round()
+
+    def _handle(self, events: list[tuple[int, int]]) -> None:
+        for descriptor, mask in events:
+            handler = self._handlers.get(descriptor)
+            if handler is not None:
+                try:
+                    handler(mask)
+                except Exception:
+                    _report()
 
     def close(self) -> None:
         """Release the loop's own descriptors."""
@@ -155,9 +160,13 @@ class Reactor:
                 action()
 
 
-def _contain(action: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Keep one connection's mistake from ending all the others."""
+def _contain(action: Callable[[], None]) -> None:
     try:
-        action(*args, **kwargs)
+        action()
     except Exception:
-        traceback.print_exc(file=sys.stderr)
+        _report()
+
+
+def _report() -> None:
+    """Keep one connection's mistake from ending all the others."""
+    traceback.print_exc(file=sys.stderr)

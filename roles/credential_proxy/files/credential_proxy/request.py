@@ -57,7 +57,7 @@ def parse_request(lines: list[bytes]) -> RequestHead:
     if len(names) != len(fields) and len(grammar.values(fields, b"host")) > 1:
         raise Refusal("host")
     method = match[1].decode("ascii")
-    length = grammar.body_length(fields) or 0
+    length = grammar.body_length(fields, names) or 0
     # Other methods with a body are the policy's to refuse, which knows better words.
     if length and method in ("GET", "HEAD", "CONNECT"):
         raise Refusal("unexpected-body")
@@ -72,7 +72,7 @@ def parse_request(lines: list[bytes]) -> RequestHead:
         fields=fields,
         length=length,
         wants_continue=expects and length != 0,
-        options=grammar.connection_options(fields),
+        options=grammar.connection_options(fields, names),
     )
 
 

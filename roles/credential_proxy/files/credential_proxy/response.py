@@ -38,6 +38,7 @@ class ResponseHead:
     status: int
     reason: bytes
     fields: grammar.Fields
+    names: dict[bytes, bytes]
     persistent: bool
     options: frozenset[bytes]
 
@@ -48,9 +49,10 @@ def parse_response(lines: list[bytes]) -> ResponseHead:
     if match is None:
         raise Refusal("upstream-answer", detail="status line")
     fields = grammar.parse_fields(lines[1:])
-    options = grammar.connection_options(fields)
+    names = dict(fields)
+    options = grammar.connection_options(fields, names)
     persistent = lines[0].startswith(b"HTTP/1.1") and b"close" not in options
-    return ResponseHead(int(match[1]), match[2] or b"", fields, persistent, options)
+    return ResponseHead(int(match[1]), match[2] or b"", fields, names, persistent, options)
 
 
 class ResponseRelay:
@@ -128,9 +130,9 @@ class ResponseRelay:
             if any(needle in text for needle in self._needles):
                 raise Refusal("secret-echo")
         fields = head.fields
-        if dict(fields).get(b"content-encoding", b"identity").lower() != b"identity":
+        if head.names.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Refusal("upstream-encoding")
-        length = grammar.body_length(fields)
+        length = grammar.body_length(fields, head.names)
         self._head = head
         self._persistent = head.persistent
         rewritten = self._observer.begin(head.status, fields)

@@ -92,7 +92,8 @@ class EchoScanner:
         for needle in self._needles:
             if needle in data:
                 raise Refusal("secret-echo")
-            keep = max(keep, _possible_start(needle, data))
+            if data and data[-1] in needle:
+                keep = max(keep, _possible_start(needle, data))
         if keep:
             self._held = data[-keep:]
             data = data[:-keep]

@@ -62,7 +62,8 @@ class Service:
         )
         self.conversations = Conversations(self._context, config.conversations_directory)
         self._listeners: list[Listener] = []
-        self.reactor.after_every_round(audit.write_note)
+        self._note_is_due = False
+        self.reactor.after_every_round(self._owe_note)
 
     def start(self) -> None:
         """Bind the sockets of all conversations, then the operator's sockets, then say that we are ready."""
@@ -210,6 +211,16 @@ class Service:
             self._context.ledger.save(self._config.state_directory / _USAGE_NAME)
         except OSError as error:
             print(f"cannot write down what conversations used: {error}", file=sys.stderr)
+
+    def _owe_note(self) -> None:
+        """Have the audit's last line noted soon; many lines share one note."""
+        if self._context.audit.owes_note and not self._note_is_due:
+            self._note_is_due = True
+            self.reactor.call_later(limits.NOTE_SECONDS, self._write_note)
+
+    def _write_note(self) -> None:
+        self._note_is_due = False
+        self._context.audit.write_note()
 
     def _drain(self, until: float) -> None:
         """Close idle connections, look again a little later, give up at the time given."""
