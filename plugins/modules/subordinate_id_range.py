@@ -18,6 +18,12 @@ version_added: 1.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes
 options:
+  state:
+    description: V(absent) takes exactly this range out again.
+    type: str
+    choices: [present, absent]
+    default: present
+    version_added: 1.1.0
   name:
     description: Owner of the range. The user need not exist yet.
     type: str
@@ -54,48 +60,16 @@ problems:
   returned: failure
   type: list
   elements: str
+  sample: ["cannot add bob:365000:65536 to /etc/subuid: it overlaps alice:300000:65536; choose a free range"]
 """
 
-import grp
-import pwd
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.bulkhead.workspace.plugins.module_utils._subid.ranges import (
-    Range,
-    problems_with,
-    with_range,
-)
-
-MIN_COUNT = 65536
-MAX_ID = 2**32 - 2
-#: Below lie the ids of the distribution and of people, and 65534 is nobody.
-MIN_START = 65536
-
-
-def range_problems(wanted: Range) -> list[str]:
-    problems = []
-    if wanted.count < MIN_COUNT:
-        problems.append(f"cannot use {wanted}: images need {MIN_COUNT} ids at least; raise count")
-    if wanted.start < MIN_START or wanted.start + wanted.count - 1 > MAX_ID:
-        problems.append(f"cannot use {wanted}: subordinate ids lie between {MIN_START} and {MAX_ID}; move start")
-    return problems
-
-
-def aliases_of(name: str) -> list[str]:
-    try:
-        return [str(pwd.getpwnam(name).pw_uid)]
-    except KeyError:
-        return []
-
-
-def read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except FileNotFoundError:
-        return ""
+from ansible_collections.bulkhead.workspace.plugins.module_utils._subid.host import examine, removal
+from ansible_collections.bulkhead.workspace.plugins.module_utils._subid.ranges import Range
 
 
 def write(module: AnsibleModule, path: str, text: str) -> None:
@@ -109,6 +83,7 @@ def write(module: AnsibleModule, path: str, text: str) -> None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "name": {"type": "str", "required": True},
             "start": {"type": "int", "required": True},
             "count": {"type": "int", "default": 65536},
@@ -118,25 +93,21 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = Range(module.params["name"], module.params["start"], module.params["count"])
-    aliases = aliases_of(wanted.owner)
-    accounts: dict[str, dict[int, str]] = {
-        module.params["subuid"]: {user.pw_uid: f"user {user.pw_name}" for user in pwd.getpwall()},
-        module.params["subgid"]: {group.gr_gid: f"group {group.gr_name}" for group in grp.getgrall()},
-    }
-    old = {path: read(path) for path in accounts}
-    problems = range_problems(wanted)
-    for path, text in old.items():
-        problems += problems_with(wanted, text, path=path, aliases=aliases, accounts=accounts[path])
-    if problems:
-        module.fail_json(msg="; ".join([*problems, "nothing was changed"]), problems=problems)
+    files = (module.params["subuid"], module.params["subgid"])
+    if module.params["state"] == "present":
+        texts, problems = examine(wanted, *files)
+        if problems:
+            module.fail_json(msg="; ".join([*problems, "nothing was changed"]), problems=problems)
+    else:
+        texts = removal(wanted, *files)
 
-    new = {path: with_range(wanted, text, aliases=aliases) for path, text in old.items()}
-    changed = [path for path in old if new[path] != old[path]]
+    changed = {path: (old, new) for path, (old, new) in texts.items() if new != old}
     if not module.check_mode:
-        for path in changed:
-            write(module, path, new[path])
+        for path, (_old, new) in changed.items():
+            write(module, path, new)
     diff: list[dict[str, Any]] = [
-        {"before": old[path], "after": new[path], "before_header": path, "after_header": path} for path in changed
+        {"before": old, "after": new, "before_header": path, "after_header": path}
+        for path, (old, new) in changed.items()
     ]
     module.exit_json(changed=bool(changed), diff=diff)
 

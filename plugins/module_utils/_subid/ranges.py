@@ -71,3 +71,16 @@ def with_range(wanted: Range, text: str, *, aliases: Iterable[str]) -> str:
     if any(line.owner in own and line.start == wanted.start for line in parse_ranges(text)):
         return text
     return f"{text}\n{wanted}\n" if text and not text.endswith("\n") else f"{text}{wanted}\n"
+
+
+def without_range(unwanted: Range, text: str, *, aliases: Iterable[str]) -> str:
+    """text without the lines of unwanted, every other line as it was."""
+    own = {unwanted.owner, *aliases}
+
+    def is_it(line: str) -> bool:
+        return any(
+            found.owner in own and (found.start, found.count) == (unwanted.start, unwanted.count)
+            for found in parse_ranges(line)
+        )
+
+    return "".join(line for line in text.splitlines(keepends=True) if not is_it(line))
