@@ -1,13 +1,12 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A tree packed and unpacked is the same tree; GNU tar agrees; an archive made by an attacker writes nothing outside."""
+"""A tree packed and unpacked is the same; GNU tar agrees; an archive made by an attacker writes nothing outside."""
 
 from __future__ import annotations
 
 import io
 import os
-import random
 import socket
 import subprocess
 import tarfile
@@ -45,7 +44,7 @@ def workspace(tmp_path: Path) -> Path:
     (root / "src" / "deep" / "er").mkdir(parents=True)
     (root / "src" / "main.py").write_text("print('hello')\n")
     (root / "src" / "empty").touch()
-    (root / "big").write_bytes(random.Random(1).randbytes(content.BLOCK * 3 + 17))
+    (root / "big").write_bytes(os.urandom(content.BLOCK * 3 + 17))
     os.link(root / "big", root / "src" / "same as big")
     (root / "to nowhere").symlink_to("/no/such/place")
     (root / "out").symlink_to("/etc")
