@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from socket import socket
 from typing import Any
 
-from ._workspace import parse
+from ._workspace import inside, names, parse
 from ._workspace.batch import batch_result
 from ._workspace.driver import Driver
 from ._workspace.errors import InvalidRequestError, LayerNotInForceError, WorkspaceError
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidRequestError",
     "LayerNotInForceError",
     "WorkspaceError",
+    "connect",
     "create",
     "create_many",
     "info",
@@ -80,6 +82,22 @@ def info(
         except ValueError as error:
             raise InvalidRequestError("look at a conversation", [f"conversation_id: {error}"]) from error
     return conversations(_driver(docker_host), conversation_id, secret_files).conversations
+
+
+def connect(
+    conversation_id: str, path: str = "/var/run/ws", *, docker_host: str = DOCKER_HOST, timeout: float | None = None
+) -> socket:
+    """A connection to the unix socket on which a program in the conversation's container listens.
+
+    No link inside the container is followed. ``timeout`` is in seconds and holds for the connection's whole life.
+    Raises WorkspaceError when the conversation does not run or nothing listens.
+    """
+    container = _driver(docker_host).container(names.container(parse.conversation_id(conversation_id)))
+    if container is None or not container["State"]["Running"]:
+        raise WorkspaceError(f"cannot connect to conversation {conversation_id}: it does not run; call create() first")
+    if not names.is_ours(container["Config"].get("Labels"), conversation_id):
+        raise WorkspaceError(f"cannot connect to conversation {conversation_id}: its container is not ours")
+    return inside.connect(int(container["State"]["Pid"]), path, timeout)
 
 
 def _keep(options: Mapping[str, Any], docker_host: str) -> dict[str, Any]:
