@@ -18,11 +18,12 @@ _ASK_PIP = "from pip._internal.models.index import PyPI; print(PyPI.simple_url, 
 
 def authorities() -> str:
     """Return the file with the certificate authorities that this machine's clients trust."""
-    return os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    system = "/etc/ssl/certs/ca-certificates.crt"
+    return os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile or system
 
 
 def upstream(host: str) -> dict[str, Any]:
-    """Return a route's keys for a host; its address is fixed, because a test machine's own mirror need not be public."""
+    """Return a route's keys for a host; its address is fixed, because a test machine's mirror need not be public."""
     address = socket.getaddrinfo(host, 443, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
     return {"host": host, "address": f"{address}:443", "ca_file": authorities()}
 

@@ -38,7 +38,12 @@ class Certificates:
         ca_key = directory / "ca.key"
         authority = ["-subj", "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign"]
         self._run([*new, "-keyout", ca_key, "-out", self.ca, "-days", "2", *authority])
-        names = ["-addext", f"subjectAltName=DNS:{HOST}", "-addext", "basicConstraints=critical,CA:FALSE"]
+        names = [
+            "-addext",
+            f"subjectAltName=DNS:{HOST},DNS:*.eu-central-1.{HOST}",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ]
         signed = [*names, "-CA", self.ca, "-CAkey", ca_key]
         self._run([*new, "-keyout", self.key, "-out", self.cert, "-days", "2", "-subj", f"/CN={HOST}", *signed])
 

@@ -26,6 +26,7 @@ def test_every_route() -> None:
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"{URL}/bedrock",
         "AWS_ENDPOINT_URL_BEDROCK": f"{URL}/bedrock",
         "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
         "CLAUDE_CODE_SKIP_BEDROCK_AUTH": "1",
         "PIP_INDEX_URL": f"{URL}/pypi/simple",
         "npm_config_registry": f"{URL}/npm/",

@@ -30,7 +30,9 @@ def environment(routes: Iterable[Route], policy: Policy, client_url: str) -> dic
         variables |= {
             "ANTHROPIC_BEDROCK_BASE_URL": urls["bedrock"],
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": urls["bedrock"],
+            # The SDKs do not agree on one name for it.
             "AWS_REGION": first["bedrock"].region,
+            "AWS_DEFAULT_REGION": first["bedrock"].region,
             "CLAUDE_CODE_SKIP_BEDROCK_AUTH": "1",
         }
         if "anthropic" not in urls:
