@@ -25,7 +25,7 @@ from .standins import StandIns, standing_in
 from .toolkit import kernel_name
 
 METADATA = ("169.254.169.254", 80)
-_REST = ("/usr/bin/env", "sleep", "600")
+_REST = ("/usr/bin/env", "python3", "-c", "import time; time.sleep(900)")
 
 
 def attack(
@@ -40,6 +40,7 @@ def attack(
     """The verdicts by probe, and how the neighbours fared. Nothing that was made is left behind."""
     container = _own_container(driver, conversation_id)
     before = _neighbours(driver, container["Id"])
+    fit = bench.fits(driver, container["Id"])
     with standing_in(secrets.token_hex(4)) as standins:
         around = surroundings(driver, container, standins)
         figures = {probe.id: probe.measured(around) for probe in probes}
@@ -47,10 +48,12 @@ def attack(
             probe.id: (probe, found) for probe in probes if not isinstance(found := figures[probe.id], Impossible)
         }
         if throwaway or without:
-            inside, kernel_inside = _in_copy(driver, container, around, standins, possible, closed_over(without))
+            inside, kernel_inside = _in_copy(
+                driver, container, around, standins, possible, closed_over(without), fit=fit
+            )
         else:
-            inside, kernel_inside = _in_place(driver, container, around, possible)
-        controls = _in_plain_containers(driver, container, around, standins, possible) if control else {}
+            inside, kernel_inside = _in_place(driver, container, around, possible, fit=fit)
+        controls = _in_plain_containers(driver, container, around, standins, possible, fit=fit) if control else {}
     verdicts = {}
     for probe in probes:
         found = figures[probe.id]
@@ -79,10 +82,15 @@ def _own_container(driver: Driver, conversation_id: str) -> dict[str, Any]:
 
 
 def _in_place(
-    driver: Driver, container: Mapping[str, Any], around: Surroundings, probes: Mapping[str, tuple[Probe, Figures]]
+    driver: Driver,
+    container: Mapping[str, Any],
+    around: Surroundings,
+    probes: Mapping[str, tuple[Probe, Figures]],
+    *,
+    fit: bool,
 ) -> tuple[dict[str, verdict.Trial], str]:
     name = str(container["Name"]).lstrip("/")
-    place = bench.Bench(driver, name, around.token, around.user)
+    place = bench.Bench(driver, name, around.token, around.user, fit=fit)
     trials = place.attack(probes)
     now = driver.container(name)
     if now is None or not now["State"]["Running"] or now["Id"] != container["Id"]:
@@ -100,12 +108,14 @@ def _in_copy(
     standins: StandIns,
     probes: Mapping[str, tuple[Probe, Figures]],
     off: frozenset[str],
+    *,
+    fit: bool,
 ) -> tuple[dict[str, verdict.Trial], str]:
     sizes = {target: str(size or "") for target, size in around.volumes.items()}
     draft = drafts.clone(container, sizes, standins.foreign)
     switch_off(draft, off)
     with bench.thrown_away(driver, draft, around.token) as name:
-        place = bench.Bench(driver, name, around.token, around.user)
+        place = bench.Bench(driver, name, around.token, around.user, fit=fit)
         return place.attack(probes), place.kernel
 
 
@@ -115,15 +125,19 @@ def _in_plain_containers(
     around: Surroundings,
     standins: StandIns,
     probes: Mapping[str, tuple[Probe, Figures]],
+    *,
+    fit: bool,
 ) -> dict[str, verdict.Trial]:
     groups: dict[str, dict[str, tuple[Probe, Figures]]] = {}
     for probe_id, entry in probes.items():
         groups.setdefault(drafts.control_of(entry[0].defences), {})[probe_id] = entry
     trials: dict[str, verdict.Trial] = {}
     for kind, group in groups.items():
-        draft = drafts.plain(kind, container, _REST, standins.foreign)
+        # The image's own program is all that is known to run where there is no python3.
+        program = _REST if fit else [*(container["Config"]["Entrypoint"] or []), *(container["Config"]["Cmd"] or [])]
+        draft = drafts.plain(kind, container, program, standins.foreign)
         with bench.thrown_away(driver, draft, around.token) as name:
-            trials.update(bench.Bench(driver, name, around.token, around.user).attack(group))
+            trials.update(bench.Bench(driver, name, around.token, around.user, fit=fit).attack(group))
     return trials
 
 

@@ -55,11 +55,19 @@ def thrown_away(driver: Driver, draft: Draft, token: str) -> Iterator[str]:
             driver.remove_volume(volume)
 
 
+def fits(driver: Driver, name: str) -> bool:
+    """Whether the image of a running container has a python3 that can run acts."""
+    try:
+        return "fit" in driver.execute(name, interpreter.image_question())[1]
+    except WorkspaceError:
+        return False
+
+
 class Bench:
     """Runs acts inside a container, as any user, in one program for each user, and watches from outside."""
 
-    def __init__(self, driver: Driver, name: str, token: str, user: str) -> None:
-        self._driver, self._name, self._token, self._user = driver, name, token, user
+    def __init__(self, driver: Driver, name: str, token: str, user: str, *, fit: bool) -> None:
+        self._driver, self._name, self._token, self._user, self._fit = driver, name, token, user, fit
         # What the kernel inside calls itself; empty until something ran.
         self.kernel = ""
 
@@ -100,11 +108,7 @@ class Bench:
     @contextmanager
     def _ready(self) -> Iterator[Any]:
         """How a program is run inside; an interpreter that had to be carried there is gone after the block."""
-        try:
-            answer = self._driver.execute(self._name, interpreter.image_question())[1]
-        except WorkspaceError:
-            answer = ""
-        if "fit" in answer:
+        if self._fit:
             yield partial(interpreter.image_command, self._token)
             return
         outside = self._workspace() / f".bulkhead-probe-{self._token}-python"

@@ -83,6 +83,11 @@ def _large_shared_memory(draft: Draft) -> None:
         draft.host["Tmpfs"]["/dev/shm"] = draft.host["Tmpfs"]["/dev/shm"].rpartition(",size=")[0]
 
 
+def _share_name(draft: Draft) -> None:
+    draft.host["UTSMode"] = "host"
+    draft.config.pop("Hostname", None)
+
+
 def _start_as_root(draft: Draft) -> None:
     draft.config["User"] = "0:0"
 
@@ -93,13 +98,12 @@ def _unlimited_volumes(draft: Draft) -> None:
 
 def _foreign_mounts(draft: Draft) -> None:
     draft.bind("/var/run/docker.sock", "/run/docker.sock")
-    draft.bind(draft.foreign, "/workspace/.foreign")
+    draft.bind(draft.foreign / "neighbour", "/workspace/.foreign")
 
 
 def _foreign_device(draft: Draft) -> None:
-    draft.host["Devices"] = [
-        {"PathOnHost": "/dev/random", "PathInContainer": "/dev/bulkhead", "CgroupPermissions": "rw"}
-    ]
+    # Under a user namespace, runc can give a device only under the name that it has on the host.
+    draft.host["Devices"] = [{"PathOnHost": "/dev/kmsg", "PathInContainer": "/dev/kmsg", "CgroupPermissions": "rw"}]
 
 
 def _open_proxy(draft: Draft) -> None:
@@ -130,7 +134,7 @@ _ROWS = (
         "L1",
         "own host name",
         "workspace_container: uts_mode (fixed)",
-        _set(UTSMode="host", Hostname=""),
+        _share_name,
     ),
     (
         "cgroup_namespace",
@@ -247,7 +251,8 @@ _ROWS = (
 _IMPLIES = {
     # Docker or runc refuses these under a user namespace.
     "ipc_namespace": ("userns",),
-    "unprivileged": ("userns", "capabilities", "masked_paths", "readonly_paths", "devices"),
+    # Privileged switches profiles off, too, even where they are asked for.
+    "unprivileged": ("userns", "capabilities", "masked_paths", "readonly_paths", "devices", "seccomp", "apparmor"),
     "network_none": ("userns",),
 }
 

@@ -33,7 +33,8 @@ def clone(container: Mapping[str, Any], volumes: Mapping[str, str], foreign: Pat
     for key in ("ContainerIDFile", "ConsoleSize", "MaskedPaths", "ReadonlyPaths"):
         host.pop(key, None)
     return Draft(
-        config={**config, "Image": container["Image"]},
+        # A name of its own, since Docker would give it the host's together with the host's network.
+        config={**config, "Image": container["Image"], "Hostname": "copy"},
         host=host,
         volumes=dict(volumes),
         neighbour=str(container["Name"]).lstrip("/"),

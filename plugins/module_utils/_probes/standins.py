@@ -111,11 +111,11 @@ def standing_in(token: str) -> Iterator[StandIns]:
     with contextlib.ExitStack() as stack:
         foreign = HOME / token
         stack.callback(shutil.rmtree, foreign, ignore_errors=True)
-        for directory in (foreign, foreign / "open", foreign / "other"):
+        for directory in (foreign, foreign / "open", foreign / "neighbour"):
             directory.mkdir(parents=True)
             directory.chmod(0o755)
         marker = f"bulkhead-companion-{token}"
-        (foreign / marker).write_text(token)
+        (foreign / "neighbour" / marker).write_text(token)
         (foreign / "credential").write_text(f"ANTHROPIC_API_KEY={FAKE_CREDENTIAL}\n")
         shared = _SHARED_MEMORY / marker
         stack.callback(shared.unlink, missing_ok=True)
@@ -128,7 +128,7 @@ def standing_in(token: str) -> Iterator[StandIns]:
             _serve(stack, _listen(socket.AF_INET6, ("::1", own[1])), greet)
         _serve(stack, _listen(socket.AF_UNIX, f"\0{marker}"), greet)
         for path, answer in (
-            (foreign / "other" / "proxy.sock", greet),
+            (foreign / "neighbour" / "proxy.sock", greet),
             (foreign / "open" / "proxy.sock", lambda connection: _open_proxy(connection, token, own)),
         ):
             _serve(stack, _listen(socket.AF_UNIX, str(path)), answer)

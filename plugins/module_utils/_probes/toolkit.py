@@ -180,17 +180,23 @@ def end(child: int) -> None:
     os.waitpid(child, 0)
 
 
+def own_cgroup(process: str = "self") -> str:
+    """The cgroup of a process as it is seen here."""
+    with open(f"/proc/{process}/cgroup") as file:
+        return file.read().splitlines()[-1].split(":", 2)[2]
+
+
 def strangers() -> list[str]:
-    """Processes of another cgroup: in a namespace of its own, a container sees theirs as above its root."""
-    found = []
+    """Processes of another cgroup than the own one and those below it."""
+    own, found = own_cgroup(), []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                with open(f"/proc/{entry}/cgroup") as file:
-                    path = file.read().splitlines()[-1].split(":", 2)[2]
+                path = own_cgroup(entry)
             except (OSError, IndexError):
                 continue
-            if path.startswith("/..") or (path not in ("/", "/.") and entry not in ("self", str(os.getpid()))):
+            below = path.startswith(own.rstrip("/") + "/") and not path.startswith("/..")
+            if path != own and not below:
                 found.append(entry)
     return found
 

@@ -33,9 +33,13 @@ thead small { display: block; font-weight: normal; }
 td.cell { padding: 0; }
 td.cell a { display: block; padding: .35rem .5rem; text-decoration: none; }
 td.cell a:hover, td.cell a:focus { outline: 3px solid #1a1c1e; outline-offset: -3px; }
-.enforced a { color: #fff; background: var(--good); }
-.not_enforced a { color: #fff; background: var(--bad); font-weight: bold; border: 3px double #fff; }
-.not_applicable a { color: var(--none); background: repeating-linear-gradient(135deg, #fff 0 8px, #f1f3f4 8px 16px); }
+tbody th { white-space: nowrap; }
+.enforced { background: var(--good); }
+.not_enforced { background: var(--bad); font-weight: bold; }
+.not_applicable { background: repeating-linear-gradient(135deg, #fff 0 8px, #f1f3f4 8px 16px); }
+.enforced a, .not_enforced a { color: #fff; }
+.not_enforced a { border: 3px double #fff; }
+.not_applicable a { color: var(--none); }
 .cell small { display: block; }
 .verdict { font-size: 1.1rem; border-left: .5rem solid var(--good); padding: .25rem .75rem; margin: 1rem 0; }
 .verdict.bad { border-color: var(--bad); border-left-style: double; }

@@ -230,7 +230,7 @@ PROBES = (
         arguments={"directory": "/workspace"},
         user=ROOT,
         defences=("capabilities", "apparmor"),
-        references=("security design: capabilities", "CIS Docker 5.3"),
+        references=("security design: capabilities", "CIS Docker 5.4"),
     ),
     Probe(
         id="device_node",

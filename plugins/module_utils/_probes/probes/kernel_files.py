@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from ..probe import ROOT, Figures, Probe
-from ..toolkit import Outcome, each
+from ..toolkit import Outcome, each, own_cgroup
 
 
 def open_files(figures: Figures) -> Outcome:
@@ -33,8 +33,7 @@ def open_files(figures: Figures) -> Outcome:
 
 def open_limits(_figures: Figures) -> Outcome:
     """Opens the files of the own cgroup in which the limits are, wherever it is seen."""
-    with open("/proc/self/cgroup") as file:
-        own = file.read().splitlines()[-1].split(":", 2)[2]
+    own = own_cgroup().rstrip("/")
     paths = [f"/sys/fs/cgroup{own}/{name}" for name in ("memory.max", "pids.max", "cpu.max")]
     return each("open", paths, lambda path: os.close(os.open(path, os.O_WRONLY)))
 
@@ -104,7 +103,7 @@ PROBES = (
         ("/proc/sysrq-trigger",),
         ("apparmor", "readonly_paths", "userns"),
         _GUIDE,
-        "CIS Docker 5.4",
+        "CIS Docker 5.5",
         write=True,
     ),
     _probe(
@@ -130,7 +129,7 @@ PROBES = (
         ("/sys/module/printk/parameters/time", "/sys/kernel/mm/ksm/run", "/sys/kernel/rcu_expedited"),
         ("apparmor", "unprivileged", "userns"),
         "deployment guide: deny /sys/** w",
-        "CIS Docker 5.4",
+        "CIS Docker 5.5",
         write=True,
     ),
     Probe(

@@ -217,14 +217,14 @@ def _files(target: str) -> object:
     return figures
 
 
-def _fill(target: str, figures: object, defence: str, layer: str, probe_id: str = "") -> Probe:
+def _fill(target: str, figures: object, layer: str, *defences: str, probe_id: str = "") -> Probe:
     return Probe(
         id=probe_id or f"fill_{target.strip('/').replace('/', '_').replace('.', '')}",
         layer=layer,
         title=f"Fill {target} beyond its size",
         act=fill,
         figures=figures,  # type: ignore[arg-type]
-        defences=(defence,),
+        defences=defences,
         references=("security design, table of destructive commands: dd", "moby: local volume driver, option size"),
         timeout=60,
         heavy=True,
@@ -276,13 +276,15 @@ PROBES = (
         timeout=20,
         heavy=True,
     ),
-    _fill("/workspace", _volume("/workspace"), "volume_quota", "L3", "disk_fill"),
-    _fill("/opt/venv", _volume("/opt/venv"), "volume_quota", "L3"),
+    _fill("/workspace", _volume("/workspace"), "L3", "volume_quota", probe_id="disk_fill"),
+    _fill("/opt/venv", _volume("/opt/venv"), "L3", "volume_quota"),
     *(
-        _fill(target, _tmpfs(target), "tmpfs_size", "L5")
-        for target in ("/tmp", "/var/tmp", "/run", "/home/appuser", "/home/appuser/.cache")
+        _fill(target, _tmpfs(target), "L5", "tmpfs_size")
+        for target in ("/tmp", "/var/tmp", "/home/appuser", "/home/appuser/.cache")
     ),
-    _fill("/dev/shm", _tmpfs("/dev/shm"), "shm_size", "L5"),
+    # The AppArmor profile lets nobody write there but to the sockets' own places.
+    _fill("/run", _tmpfs("/run"), "L5", "tmpfs_size", "apparmor"),
+    _fill("/dev/shm", _tmpfs("/dev/shm"), "L5", "shm_size"),
     Probe(
         id="inodes_tmp",
         layer="L5",

@@ -97,7 +97,7 @@ def _row(
         arguments=constants,
         user=ROOT,
         defences=defences,
-        references=(*references, "CIS Docker 5.3"),
+        references=(*references, "CIS Docker 5.4"),
     )
 
 
@@ -125,7 +125,7 @@ PROBES = (
     _row("delete_module", ("bulkhead_no_such", 0x800), "Unload a kernel module", _GUIDE, defences=_OF_THE_HOST),
     _row("settimeofday", (0, 0), "Set the host's clock", _GUIDE, defences=_OF_THE_HOST),
     _row("reboot", (1, 2, 3, 0), "Restart the machine", _GUIDE, defences=_WITH_A_CAPABILITY),
-    _row("syslog", (10, 0, 0), "Read the kernel's log", "security design: seccomp", defences=_OF_THE_HOST),
+    _row("syslog", (8, 0, 99), "Set what the kernel prints", "security design: seccomp", defences=_OF_THE_HOST),
     _row("acct", (0,), "Switch process accounting", "security design: seccomp", defences=_OF_THE_HOST),
     *(
         Probe(
@@ -184,6 +184,6 @@ PROBES = (
         figures=lambda surroundings: {"allowed": sorted(BITS[name] for name in surroundings.capabilities)},
         user=ROOT,
         defences=("capabilities",),
-        references=("security design: cap_drop ALL", "CIS Docker 5.3"),
+        references=("security design: cap_drop ALL", "CIS Docker 5.4"),
     ),
 )  # fmt: skip

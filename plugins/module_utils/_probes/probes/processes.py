@@ -10,7 +10,19 @@ import ctypes
 import os
 
 from ..probe import Figures, Probe, Surroundings
-from ..toolkit import REFUSED, SUCCEEDED, UNSUPPORTED, Outcome, call, end, reached, resting_child, strangers, tried
+from ..toolkit import (
+    REFUSED,
+    SUCCEEDED,
+    UNSUPPORTED,
+    Outcome,
+    call,
+    end,
+    own_cgroup,
+    reached,
+    resting_child,
+    strangers,
+    tried,
+)
 
 
 def trace(_figures: Figures) -> Outcome:
@@ -90,8 +102,7 @@ def learn_host_name(figures: Figures) -> Outcome:
 
 def learn_cgroup(_figures: Figures) -> Outcome:
     """Reads where in the host's tree of cgroups the container is."""
-    with open("/proc/self/cgroup") as file:
-        path = file.read().splitlines()[-1].split(":", 2)[2]
+    path = own_cgroup()
     if path in ("/", "/."):
         return REFUSED, "the own cgroup is the root of all that is seen"
     return (SUCCEEDED, f"the host's path is {path[:40]}") if len(path) > 1 else (UNSUPPORTED, "no cgroup")

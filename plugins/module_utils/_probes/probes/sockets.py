@@ -48,7 +48,7 @@ PROBES = (
     _row("ALG", (38, _SEQUENCE, 0), "Reach the kernel's ciphers by a socket", _FILTERED, "CVE-2026-31431"),
     _row("VSOCK", (40, _STREAM, 0), "Speak to the hypervisor", _FILTERED, "CVE-2021-26708"),
     _row("PACKET", (17, _RAW, 0), "Read and write whole packets", _RAW_CALL, "CVE-2020-14386", user=ROOT),
-    _row("RAW", (2, _RAW, 1), "Send forged packets", _RAW_CALL, "CIS Docker 5.3", user=ROOT),
+    _row("RAW", (2, _RAW, 1), "Send forged packets", _RAW_CALL, "CIS Docker 5.4", user=ROOT),
     _row("NETFILTER", (16, _RAW, 12), "Speak to the packet filter", ("seccomp",), "CVE-2024-1086"),
     _row("XFRM", (16, _RAW, 6), "Speak to the IPsec code", ("seccomp",), "CVE-2017-16939"),
     _row("AUDIT", (16, _RAW, 9), "Speak to the audit system", ("seccomp",), "CVE-2021-3490"),

@@ -1,0 +1,125 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``make long-mutation``: every defence switched off, alone and together with those that stop the same act.
+
+On a machine of its own, in copies of a conversation's container that are thrown away. Prints the matrix and keeps it in
+docs/evidence/. Takes about half an hour for each release of Debian.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mutation.matrix import Names, concerned, deviations, matrix, runs, sets
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BUILD = CHECKOUT / "build" / "mutation"
+SCENARIO = CHECKOUT / "molecule" / "verify"
+VM = [sys.executable, str(CHECKOUT / "molecule" / "shared" / "vm")]
+MACHINE = "mutation"
+# Few enough that an interrupted run has told most of what it knows.
+BATCH = 4
+
+
+def main() -> int:
+    """Brings up a machine, attacks, and tells; the machine ends with this process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--release", default="trixie", choices=["trixie", "bookworm"])
+    parser.add_argument("--machine", help="an inventory of a machine that is prepared already")
+    parser.add_argument("--first", type=int, default=0, help="only so many sets, for a quick look")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run ended")
+    options = parser.parse_args()
+    BUILD.mkdir(parents=True, exist_ok=True)
+    os.environ["BULKHEAD_OWNER_PID"] = str(os.getpid())
+    try:
+        inventory = options.machine or prepare(options.release)
+        kept = BUILD / f"results-{options.release}.json"
+        if not options.resume:
+            kept.unlink(missing_ok=True)
+        results = attack(inventory, sets()[: options.first or None], kept)
+    finally:
+        if not options.machine:
+            subprocess.run([*VM, "down", MACHINE], capture_output=True)
+    return tell(results, options.release, whole=not options.first)
+
+
+def prepare(release: str) -> str:
+    """A machine as the scenario verify makes it; returns its inventory."""
+    subprocess.run([*VM, "up", MACHINE, "--release", release], check=True)
+    inventory = str(CHECKOUT / "build" / "vm" / "machines" / MACHINE / "inventory.yml")
+    scenario = yaml.safe_load((SCENARIO / "molecule.yml").read_text())
+    variables = scenario["provisioner"]["inventory"]["group_vars"]["workspace_hosts"]
+    for name in ("prepare", "converge"):
+        playbook(inventory, SCENARIO / f"{name}.yml", variables)
+    return inventory
+
+
+def playbook(inventory: str, path: Path, variables: dict[str, Any]) -> None:
+    """Runs one; its output goes to a log, and is shown if it fails."""
+    file = BUILD / "variables.json"
+    file.write_text(json.dumps(variables))
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", f"@{file}", path]
+    log = BUILD / f"{path.stem}.log"
+    with log.open("w") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=CHECKOUT)
+    if done.returncode != 0:
+        words = log.read_text()[-4000:]
+        sys.exit(f"cannot run {path.name} on the machine: ended with {done.returncode}; log: {log}\n{words}")
+
+
+def attack(inventory: str, wanted: list[Names], kept: Path) -> dict[Names, dict[str, Any]]:
+    """The results by set, told as they come, and kept in a file from which an interrupted run can go on."""
+    known: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else {}
+    missing = [off for off in wanted if "+".join(off) not in known]
+    began, file = time.monotonic(), BUILD / "batch.json"
+    for start in range(0, len(missing), BATCH):
+        batch = missing[start : start + BATCH]
+        variables = {
+            "mutation_sets": [{"off": off, "probes": concerned(off)} for off in batch],
+            "mutation_results": str(file),
+        }
+        playbook(inventory, Path(__file__).with_name("attack.yml"), variables)
+        for off, result in zip(batch, json.loads(file.read_text()), strict=True):
+            known["+".join(off)] = result
+            wrong = deviations(off, result)
+            told = "; ".join(wrong) if wrong else f"{len(result['open'])} red, exactly as expected"
+            print(f"{time.monotonic() - began:5.0f} s  without {'+'.join(off)}: {told}", flush=True)
+        kept.write_text(json.dumps(known))
+    return {off: known["+".join(off)] for off in wanted}
+
+
+def tell(results: dict[Names, dict[str, Any]], release: str, *, whole: bool) -> int:
+    """Prints the matrix, and keeps it if it is the whole one."""
+    wrong = [line for off, result in results.items() for line in deviations(off, result)]
+    lines = [
+        f"# Mutation matrix, Debian {'13' if release == 'trixie' else '12'}",
+        "",
+        f"`make long-mutation`, {time.strftime('%Y-%m-%d')}: {len(results)} sets of defences switched off, "
+        f"{len(wrong)} deviations. [What it means](../mutation.md).",
+        "",
+        "## By defence",
+        "",
+        *matrix(results),
+        "",
+        "## Run by run",
+        "",
+        *runs(results),
+        *(["", "## Deviations", "", *(f"- {line}" for line in wrong)] if wrong else []),
+    ]
+    print("\n".join(lines))
+    if whole:
+        (CHECKOUT / "docs" / "evidence" / f"mutation-{release}.md").write_text("\n".join(lines) + "\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
