@@ -111,7 +111,10 @@ def test_a_server_that_is_no_s3_is_not_taken_for_a_missing_bucket(lifecycle: Cal
 
 def test_the_metadata_service_is_asked_only_if_wanted(access: dict[str, str], web: tuple[str, list[str]]) -> None:
     options = {**access, "access_key": "", "secret_key": "", "bucket": "any"}
-    address = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{web[0]}", "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "1"}
+    address: dict[str, Any] = {
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{web[0]}",
+        "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "1",
+    }
     for wanted in (False, True):
         result = module.run("s3_bucket_lifecycle", {**options, "instance_metadata": wanted}, **address)
         assert "there are no credentials" in result["msg"]
