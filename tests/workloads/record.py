@@ -40,6 +40,7 @@ SECCOMP = {
 }
 APPARMOR = ROOT / "deployment" / "apparmor" / "workspace-container"
 _NUMBERED = re.compile(r"^/proc/(\d+|self|thread-self)(?=/)")
+_THROUGH_DESCRIPTOR = re.compile(r"^/proc/1/fd/\d+/")
 _ATTACH_SECONDS = 20
 
 
@@ -99,7 +100,9 @@ def missing_paths(made: Iterable[trace.Call], text: str) -> dict[tuple[str, str]
             folder = "/" if seen[0].endswith("/") and seen[0] != "/" else ""
             path = _NUMBERED.sub("/proc/1", posixpath.normpath(seen[0]) + folder)
             letters = judge.missing(text, path, seen[1])
-            if letters:
+            # A folder that was opened without saying so, or reached through a descriptor: its own path tells.
+            folder_read = letters == "r" and not judge.missing(text, path + "/", "r")
+            if letters and not folder_read and not _THROUGH_DESCRIPTOR.match(path):
                 found[path, letters] += 1
     return dict(found)
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -18,6 +20,9 @@ _SOCKET_NAME = re.compile(r'sun_path="([^"]+)"')
 # AppArmor writes a folder with a slash at its end.
 O_DIRECTORY = 0o200000
 _WORDS = {"AT_FDCWD": -100, "NULL": 0}
+
+# What strace 6.1 of Debian 12 has no name for yet.
+_NEWER_THAN_STRACE = {"syscall_0x1c4": "fchmodat2", "syscall_0x1ce": "mseal"}
 
 # Position of the path, or of the folder's descriptor and the path; and the letters of such an access.
 _BY_PATH = {
@@ -48,6 +53,8 @@ def _number(text: str) -> int:
         return _WORDS[word] & 0xFFFFFFFFFFFFFFFF
     if word.startswith("flags="):
         word = word.removeprefix("flags=")
+    if "|" in word:
+        return functools.reduce(operator.or_, map(_number, word.split("|")))
     octal = len(word) > 1 and word.startswith("0") and word.isdigit()
     try:
         return int(word, 8 if octal else 0) & 0xFFFFFFFFFFFFFFFF
@@ -88,7 +95,7 @@ def calls(lines: Iterable[str]) -> Iterator[Call]:
         if end:
             value = end["value"]
             result = -1 if value.startswith(("-", "?")) else _number(value)
-            yield Call(name, tuple(_split(rest[: end.start()])), result, end["path"])
+            yield Call(_NEWER_THAN_STRACE.get(name, name), tuple(_split(rest[: end.start()])), result, end["path"])
 
 
 def _joined(call: Call, positions: tuple[int, ...]) -> str | None:

@@ -19,7 +19,7 @@ def one(line: str) -> trace.Call:
     [
         ("7 clone(child_stack=0, flags=0x1200011, child_tidptr=0x7f) = 12", (0, 0x1200011, 0, 0, 0, 0)),
         ("7 fchmodat(-100</workspace>, \"a, b\", 0644) = 0", (2**64 - 100, 0, 0o644, 0, 0, 0)),
-        ("7 socket(0x1, 0x80001, 0) = 3<socket:[1]>", (1, 0x80001, 0, 0, 0, 0)),
+        ("7 socket(0x1, 0x1|0x80000, 0) = 3<socket:[1]>", (1, 0x80001, 0, 0, 0, 0)),
         ("7 ioctl(1</dev/pts/0>, 0x5401, {c_iflag=0x500, c_line=0}) = 0", (1, 0x5401, 0, 0, 0, 0)),
     ],
 )  # fmt: skip
