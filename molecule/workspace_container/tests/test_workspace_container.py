@@ -75,6 +75,8 @@ def test_each_has_its_own_namespaces(host: Host) -> None:
 def test_each_volume_has_a_quota_of_its_own(host: Host) -> None:
     report = host.check_output("xfs_quota -x -c 'report -p -N' /var/lib/docker")
     limits = {line.split()[0]: int(line.split()[3]) for line in report.splitlines() if line.startswith("#")}
+    report = host.check_output("xfs_quota -x -c 'report -p -i -N' /var/lib/docker")
+    files = {line.split()[0]: int(line.split()[3]) for line in report.splitlines() if line.startswith("#")}
     projects = []
     for conversation in CONVERSATIONS:
         for volume, size in (("workspace", 4 << 20), ("venv", 1 << 20)):
@@ -82,6 +84,8 @@ def test_each_volume_has_a_quota_of_its_own(host: Host) -> None:
             directory = host.check_output("docker volume inspect --format '{{.Mountpoint}}' %s", name)
             projects.append(host.check_output("xfs_io -r -c lsproj %s", directory).split()[-1])
             assert limits[f"#{projects[-1]}"] == size
+            # One file for each 16 KiB; the sizes above are in KiB.
+            assert files[f"#{projects[-1]}"] == size // 16
     assert len(set(projects)) == 4
 
 

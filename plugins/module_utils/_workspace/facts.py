@@ -24,12 +24,13 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """The project quota of a volume's directory; limit None means that none is in force."""
+    """The project quota of a volume's directory, in bytes and files; limit None means that none is in force."""
 
     project: int
     limit: int | None
     used: int
     reason: str = ""
+    files: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

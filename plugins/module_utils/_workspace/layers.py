@@ -137,7 +137,8 @@ def _quota(target: str, size: int | None, facts: Facts) -> Check:
     quota = facts.quotas.get(target)
     if quota is None or quota.limit is None:
         return Check(False, f"no quota on {target}: {quota.reason if quota else 'its volume was not found'}")
-    seen = f"quota of {target} {quota.limit} bytes (project {quota.project})"
+    files = f" and {quota.files} files" if quota.files else ""
+    seen = f"quota of {target} {quota.limit} bytes{files} (project {quota.project})"
     if size is None:
         return Check(False, f"{seen}: no limit was asked for")
     # XFS keeps limits in blocks, so a size that is no multiple of one is rounded by less than that.

@@ -46,11 +46,12 @@ def read(path: Path, mounts: Iterable[Mount]) -> Quota:
     found = limits(mount.source, project)
     if found is None:
         return Quota(project=project, limit=None, used=0, reason=f"project {project} has no quota record")
-    limit, used = found
+    limit, used, files = found
     return Quota(
         project=project,
         limit=limit or None,
         used=used,
+        files=files or None,
         reason="" if limit else f"project {project} has no hard limit",
     )
 
@@ -76,10 +77,10 @@ def project_of(path: Path) -> tuple[int, bool]:
     return project, bool(flags & PROJECT_INHERIT)
 
 
-def limits(device: str, project: int) -> tuple[int, int] | None:
-    """Hard limit and use of a project in bytes; None when the kernel has no record of it."""
+def limits(device: str, project: int) -> tuple[int, int, int] | None:
+    """Hard limit and use of a project in bytes, and how many files it may have; None when there is no record of it."""
     fields = _record(device, project)
-    return None if fields is None else (fields[4] * BASIC_BLOCK, fields[8] * BASIC_BLOCK)
+    return None if fields is None else (fields[4] * BASIC_BLOCK, fields[8] * BASIC_BLOCK, fields[6])
 
 
 def in_use(device: str, project: int) -> bool:
