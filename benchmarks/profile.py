@@ -77,7 +77,8 @@ def measure() -> dict[str, Series]:
         for name in containers:
             run(name, "prepare")
         for turn in range(-1, REPEATS):
-            for name in containers:
+            names = list(containers)
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 found = json.loads(run(name))
                 for act in ACTS:
                     if turn >= 0:
