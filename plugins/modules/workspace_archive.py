@@ -159,6 +159,7 @@ waiting:
   sample: its retrieval from GLACIER was requested and takes 5 to 12 hours; run the task again then
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -167,6 +168,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._archive.restor
 from ansible_collections.bulkhead.workspace.plugins.module_utils._archive.save import save
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.arguments import DOCKER_HOST, failing
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.lock import locked
 
 ARGUMENTS: dict[str, Any] = {
     "conversation_id": {"type": "str", "required": True},
@@ -206,7 +208,10 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     with failing(module):
-        module.exit_json(**run(module))
+        # Not while workspace_container works on the same conversation. Check mode only looks.
+        with nullcontext() if module.check_mode else locked([module.params["conversation_id"]]):
+            result = run(module)
+        module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ def restore(
 
     `name` is the archive's, by default the newest. An interrupted restore is finished by the next one.
     """
+    settings(conversation_id, options)  # as good a name as the source's
     wanted = settings(source, options)
     with told(f"restore the workspace of conversation {conversation_id}"):
         root, owners = workspace(driver, conversation_id), ids.of_daemon(driver.host())
@@ -89,7 +90,7 @@ def _chosen(store: Store, name: str) -> str:
     there = store.names()
     if not there:
         raise ArchiveError(
-            f"cannot find an archive under {store.address('').rstrip('/')}/: none there is whole; correct the "
+            f"cannot find an archive under {store.address}: none there is whole; correct the "
             "conversation, prefix or bucket, or see whether a lifecycle rule has ended it"
         )
     if name and name not in there:

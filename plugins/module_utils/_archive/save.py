@@ -19,6 +19,7 @@ from .._workspace.driver import Driver
 from . import ids, manifest, pack, place, survey, tree
 from .arguments import Settings, settings
 from .conversation import quiet, told, workspace
+from .errors import ArchiveError
 from .ids import Ids
 from .manifest import Manifest
 from .pipe import Compressed
@@ -43,20 +44,28 @@ def save(driver: Driver, conversation_id: str, options: Mapping[str, Any], *, dr
     with told(f"save the workspace of conversation {conversation_id}"):
         root, owners = workspace(driver, conversation_id), ids.of_daemon(driver.host())
         store = Store(wanted, conversation_id)
-        present = store.names()
+        newest = _newest(store)
         with quiet(driver, conversation_id, dry_run=dry_run):
             place.insist_on_whole(root)
             seen = survey.survey(tree.walk(root, owners), wanted.size_limit)
             if wanted.refuse_credentials:
                 survey.refuse_credentials(seen.credentials)
             warnings = _warnings(seen)
-            newest = store.manifest(present[-1]) if present else None
             if newest and seen.looks_like(newest.tree) and survey.summed_up(tree.walk(root, owners)) == newest.tree:
                 return Saved(archive=shown(store, newest), changed=False, warnings=warnings)
             if dry_run:
-                return Saved(archive={"address": store.address(""), **asdict(seen)}, changed=True, warnings=warnings)
+                return Saved(archive={"address": store.address, **asdict(seen)}, changed=True, warnings=warnings)
             made = _upload(store, conversation_id, root, owners, seen, wanted)
     return Saved(archive=shown(store, made), changed=True, warnings=warnings)
+
+
+def _newest(store: Store) -> Manifest | None:
+    """To compare with. One that cannot be read is no reason not to save."""
+    names = store.names()
+    try:
+        return store.manifest(names[-1]) if names else None
+    except ArchiveError:
+        return None
 
 
 def _warnings(seen: survey.Survey) -> tuple[str, ...]:

@@ -42,8 +42,12 @@ class Store:
     def place(self) -> str:
         return f"{self._settings.prefix}{self._conversation_id}/"
 
-    def address(self, name: str) -> str:
-        return f"s3://{self._settings.bucket}/{self.place}{name}/"
+    @property
+    def address(self) -> str:
+        return f"s3://{self._settings.bucket}/{self.place}"
+
+    def address_of(self, name: str) -> str:
+        return f"{self.address}{name}/"
 
     def names(self) -> list[str]:
         """The archives that are whole, oldest first."""
@@ -58,11 +62,11 @@ class Store:
 
     def manifest(self, name: str) -> Manifest:
         answer = self._get(name, MANIFEST)
-        text = self._connection.guard(f"read {self.address(name)}{MANIFEST}", "s3:GetObject", answer["Body"].read)
-        found = manifest.parse(text, f"{self.address(name)}{MANIFEST}")
+        text = self._connection.guard(f"read {self.address_of(name)}{MANIFEST}", "s3:GetObject", answer["Body"].read)
+        found = manifest.parse(text, f"{self.address_of(name)}{MANIFEST}")
         if (found.name, found.conversation_id) != (name, self._conversation_id):
             raise ArchiveError(
-                f"cannot read manifest {self.address(name)}{MANIFEST}: it speaks of archive {found.name} of "
+                f"cannot read manifest {self.address_of(name)}{MANIFEST}: it speaks of archive {found.name} of "
                 f"conversation {found.conversation_id}; somebody has moved it, choose another archive"
             )
         return found
@@ -98,7 +102,7 @@ class Store:
 
         def pieces() -> Iterator[bytes]:
             while data := self._connection.guard(
-                f"read {self.address(name)}{WORKSPACE}", "s3:GetObject", lambda: body.read(READ_BYTES)
+                f"read {self.address_of(name)}{WORKSPACE}", "s3:GetObject", lambda: body.read(READ_BYTES)
             ):
                 yield data
 
@@ -135,4 +139,4 @@ class Store:
 
 
 def shown(store: Store, found: Manifest) -> dict[str, Any]:
-    return {"address": store.address(found.name), **asdict(found)}
+    return {"address": store.address_of(found.name), **asdict(found)}
