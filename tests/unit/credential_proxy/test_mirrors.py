@@ -1,0 +1,259 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mirrors of package indexes: which paths are packages, what a page becomes, whose age is enough."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from credential_proxy.apis.packages import Mirror
+from credential_proxy.decision import Forward
+from credential_proxy.mirrors.names import Release, npm_release, python_release
+from credential_proxy.policy import Gate, decide
+from credential_proxy.refusals import Refusal
+from credential_proxy.request import RequestHead
+from credential_proxy.settings import PackageRules, Route
+
+NOW = 1_800_000_000.0
+OLD, YOUNG = "2020-01-01T00:00:00.000000Z", "2027-01-14T00:00:00.000000Z"
+WEEK = PackageRules(deny=("evil*", "@bad/*"), minimum_age_seconds=7 * 86400)
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+def gate(rules: PackageRules | None = None, conversation: str = "demo") -> Gate:
+    """Make what a conversation may fetch."""
+    rules = rules or PackageRules(deny=("evil*", "@bad/*"))
+    routes = (
+        Route("pypi", "pypi", "/pypi/", "index.test", auth="none", packages=rules),
+        Route("files", "pypi_files", "/pypi-files/", "files.test", auth="none", packages=rules),
+        Route("npm", "npm", "/npm/", "registry.test", auth="none", base="/repository/npm", packages=rules),
+    )
+    mirror = Mirror(routes, "http://127.0.0.1:9080", b"k" * 32, lambda: NOW)
+    return Gate(conversation, routes, mirror=mirror)
+
+
+def ask(target: str, accept: str = "*/*", *, method: str = "GET", where: Gate | None = None) -> Forward:
+    """Decide about a request for a package."""
+    head = RequestHead(method, target, ((b"accept", accept.encode()),), 0, wants_continue=False)
+    decision = decide(head, where or gate())
+    assert isinstance(decision, Forward)
+    return decision
+
+
+def rewritten(decision: Forward, kind: str, body: Any) -> tuple[str, str]:
+    """Rewrite a page."""
+    assert decision.transform is not None
+    written, out = decision.transform(kind, body.encode() if isinstance(body, str) else json.dumps(body).encode())
+    return written, out.decode()
+
+
+def page(*uploaded: str) -> dict[str, Any]:
+    """Make an index page, with one file on another host."""
+    names = [f"six-1.{number}-py3-none-any.whl" for number in range(len(uploaded))]
+    files = [
+        {
+            "filename": name,
+            "url": f"https://files.test/packages/a/{name}",
+            "hashes": {"sha256": "ab"},
+            "upload-time": when,
+            "core-metadata": True,
+        }
+        for name, when in zip(names, uploaded, strict=True)
+    ]
+    elsewhere = {"filename": "six-9.tar.gz", "url": "https://evil.test/six-9.tar.gz", "hashes": {}}
+    return {"meta": {"api-version": "1.1"}, "name": "six", "files": [*files, elsewhere]}
+
+
+@pytest.mark.parametrize(
+    ("file", "release"),
+    [
+        ("Six-1.17.0-py2.py3-none-any.whl", Release("six", "1.17.0")),
+        ("zope.interface-7.0-cp311-cp311-manylinux_2_17_x86_64.whl", Release("zope-interface", "7.0")),
+        ("a_b-1!2.0+local.1-1-py3-none-any.whl.metadata", Release("a-b", "1!2.0+local.1")),
+        ("python-dateutil-2.9.0.post0.tar.gz", Release("python-dateutil", "2.9.0.post0")),
+        ("pytz-2026b.zip", Release("pytz", "2026b")),
+        *((name, None) for name in ("six", "six.tar.gz", "index.html", "six-1.17.0.sh", "-1.0.tar.gz", "a-b.whl")),
+    ],
+)
+def test_names_of_python_files(file: str, release: Release | None) -> None:
+    assert python_release(file) == release
+
+
+def test_names_of_npm_files() -> None:
+    assert npm_release("@scope/pkg", "pkg-1.0.0-rc.1.tgz") == Release("@scope/pkg", "1.0.0-rc.1")
+    assert npm_release("pkg", "other-1.0.0.tgz") is None
+
+
+def test_page_as_json_and_as_html() -> None:
+    decision = ask("/pypi/simple/Six/", JSON)
+    assert (decision.route.name, decision.target, decision.facts) == ("pypi", "/simple/six/", {"package": "six"})
+    kind, out = rewritten(decision, JSON, page(OLD))
+    (file,) = json.loads(out)["files"]
+    assert kind == JSON
+    assert file["url"] == "/pypi-files/packages/a/six-1.0-py3-none-any.whl"
+    kind, out = rewritten(ask("/pypi/simple/six"), JSON, page(OLD))
+    assert kind.startswith("text/html")
+    assert 'href="/pypi-files/packages/a/six-1.0-py3-none-any.whl#sha256=ab"' in out
+    assert "evil.test" not in out
+
+
+def test_page_from_html_keeps_what_pip_reads_and_nothing_else() -> None:
+    body = (
+        '<html><script>x</script><a href="https://files.test/p/six-1.tar.gz#sha256=cd" data-requires-python="&gt;=3"'
+        ' data-yanked="bad" onclick="x">six-1.tar.gz</a><a href="../../p/six-2.tar.gz">six-2.tar.gz</a></html>'
+    )
+    _kind, out = rewritten(ask("/pypi/simple/six/", JSON), "text/html", body)
+    (file,) = json.loads(out)["files"]
+    assert file == {
+        "filename": "six-1.tar.gz",
+        "url": "/pypi-files/p/six-1.tar.gz",
+        "hashes": {"sha256": "cd"},
+        "requires-python": ">=3",
+        "yanked": "bad",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (JSON, "{"),
+        (JSON, "[]"),
+        (JSON, '{"files": [{}]}'),
+        ("text/plain", ""),
+        ("", ""),
+        ("text/html", b"\xff".decode("latin-1")),
+    ],
+)
+def test_pages_that_cannot_be_read(kind: str, body: str) -> None:
+    decision = ask("/pypi/simple/six/", JSON)
+    assert decision.transform is not None
+    if body.isascii():
+        with pytest.raises(Refusal) as caught:
+            decision.transform(kind, body.encode())
+        assert caught.value.rule == "upstream-answer"
+    else:
+        with pytest.raises(Refusal):
+            decision.transform(kind, body.encode("latin-1"))
+
+
+def test_only_old_releases_and_only_for_the_conversation_that_saw_the_page() -> None:
+    where = gate(WEEK)
+    _kind, out = rewritten(ask("/pypi/simple/six/", JSON, where=where), JSON, page(OLD, YOUNG))
+    (file,) = json.loads(out)["files"]
+    assert file["filename"] == "six-1.0-py3-none-any.whl"
+    decision = ask(file["url"], where=where)
+    assert decision.target == "/packages/a/six-1.0-py3-none-any.whl"
+    assert decision.facts == {"package": "six", "version": "1.0"}
+    for target, other in (
+        (file["url"], gate(WEEK, "other")),
+        ("/pypi-files/packages/a/six-1.1-py3-none-any.whl", where),
+        (file["url"].replace("six-1.0", "six-1.1"), where),
+    ):
+        with pytest.raises(Refusal) as caught:
+            ask(target, where=other)
+        assert caught.value.rule == "package-age"
+
+
+def test_when_all_are_too_young_fetching_one_tells_the_reason() -> None:
+    where = gate(WEEK)
+    _kind, out = rewritten(ask("/pypi/simple/six/", JSON, where=where), JSON, page(YOUNG))
+    (file,) = json.loads(out)["files"]
+    with pytest.raises(Refusal) as caught:
+        ask(file["url"], where=where)
+    assert caught.value.rule == "package-age"
+
+
+def document(*versions: tuple[str, str]) -> dict[str, Any]:
+    """Make an npm document."""
+    base = "https://registry.test/repository/npm/pkg/-/pkg-"
+    return {
+        "name": "pkg",
+        "dist-tags": {"latest": versions[-1][0], "old": versions[0][0]},
+        "versions": {
+            version: {"dist": {"tarball": f"{base}{version}.tgz", "integrity": "x"}} for version, _ in versions
+        },
+        "time": dict(versions),
+    }
+
+
+def test_npm_document() -> None:
+    where = gate(WEEK)
+    decision = ask("/npm/pkg", where=where)
+    assert (decision.target, decision.accept) == ("/repository/npm/pkg", b"application/json")
+    _kind, out = rewritten(
+        decision, "application/json", document(("1.0.0", OLD), ("1.1.0", "2021" + OLD[4:]), ("2.0.0", YOUNG))
+    )
+    data = json.loads(out)
+    assert set(data["versions"]) == {"1.0.0", "1.1.0"}
+    assert data["dist-tags"] == {"old": "1.0.0", "latest": "1.1.0"}
+    tarball = data["versions"]["1.0.0"]["dist"]["tarball"]
+    assert tarball.startswith("http://127.0.0.1:9080/npm/~")
+    fetched = ask(tarball.removeprefix("http://127.0.0.1:9080"), where=where)
+    assert fetched.target == "/repository/npm/pkg/-/pkg-1.0.0.tgz"
+    with pytest.raises(Refusal) as caught:
+        rewritten(ask("/npm/pkg", where=where), "application/json", document(("2.0.0", YOUNG)))
+    assert caught.value.rule == "package-age"
+
+
+def test_scoped_names() -> None:
+    for name in ("/npm/@types/node", "/npm/@types%2fnode", "/npm/@types%2Fnode"):
+        assert ask(name).facts == {"package": "@types/node"}
+    assert ask("/npm/@types/node/-/node-1.0.0.tgz").facts == {"package": "@types/node", "version": "1.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "rule"),
+    [
+        *(("PUT", target, "read-only") for target in ("/npm/pkg", "/npm/-/user/org.couchdb.user:x", "/pypi/")),
+        *(
+            ("POST", target, "read-only")
+            for target in ("/pypi/legacy/", "/npm/-/npm/v1/security/audits", "/pypi-files/x")
+        ),
+        ("DELETE", "/npm/pkg/-rev/1", "read-only"),
+        *(
+            ("GET", target, "index-path")
+            for target in (
+                *(
+                    "/pypi/",
+                    "/pypi/simple/",
+                    "/pypi/simple/a/b",
+                    "/pypi/simple/../x",
+                    "/pypi/simple/six%2f",
+                    "/pypi/pypi/six/json",
+                ),
+                *("/pypi-files/packages/../six-1.0.tar.gz", "/pypi-files/six.exe.sh", "/pypi-files//six-1.0.tar.gz"),
+                *("/pypi-files/%2e%2e/six-1.0.tar.gz", "/pypi-files/a%2fsix-1.0.tar.gz", "/pypi-files/"),
+                *("/npm/", "/npm/-/whoami", "/npm/pkg/-/../x.tgz", "/npm/pkg/-/other-1.0.0.tgz", "/npm//evil.test/x"),
+                *("/npm/pkg/1.0.0", "/npm/.hidden", "/npm/pkg/-/pkg-1.0.0.tgz/x", "/npm/@a/b/c"),
+            )
+        ),
+        *(
+            ("GET", target, "query")
+            for target in ("/npm/pkg?write=true", "/pypi/simple/six/?x", "/pypi-files/six-1.tar.gz?")
+        ),
+        *(
+            ("GET", target, "package-denied")
+            for target in (
+                *("/npm/evil-thing", "/npm/@bad/x", "/npm/@bad%2fx", "/npm/evil-thing/-/evil-thing-1.0.0.tgz"),
+                *("/pypi-files/a/Evil.Thing-1.0.tar.gz", "/pypi-files/a/evil_thing-1.0-py3-none-any.whl.metadata"),
+            )
+        ),
+    ],
+)
+def test_refused(method: str, target: str, rule: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        ask(target, method=method)
+    assert caught.value.rule == rule
+    assert caught.value.status in (403, 405)
+
+
+def test_an_allow_list_is_all_there_is() -> None:
+    where = gate(PackageRules(allow=("six", "@types/*")))
+    assert ask("/npm/@types/node", where=where)
+    for target in ("/npm/left-pad", "/pypi-files/requests-1.0.tar.gz"):
+        with pytest.raises(Refusal) as caught:
+            ask(target, where=where)
+        assert caught.value.rule == "package-denied"

@@ -1,0 +1,227 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the operator does with a running service: reload, rotate, revoke, limit, measure, verify."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from typing import Any
+
+import pytest
+from credential_proxy.__main__ import main
+from proxy.stand import http_answer
+
+PLAIN = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n" + b'{"model":"m"}'
+USAGE = json.dumps({"model": "m", "usage": {"input_tokens": 70, "output_tokens": 30}}).encode()
+NEW_KEY = "sk-ant-rotated-0123456789"
+
+
+def answer_with_usage(sock: ssl.SSLSocket, _request: bytes) -> bool:
+    """Answer what costs a hundred tokens."""
+    sock.sendall(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(USAGE) + USAGE
+    )
+    return True
+
+
+def ask(proxy: Any, path: str) -> tuple[int, bytes]:
+    """Ask on the metrics socket."""
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    with contextlib.closing(connection):
+        connection.sock.connect(str(proxy.directory / "metrics.sock"))
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_key_is_rotated_under_a_stream(proxy: Any, recorder: Any, real_key: str) -> None:
+    half, go_on = threading.Event(), threading.Event()
+
+    def slow(sock: ssl.SSLSocket, _request: bytes) -> bool:
+        sock.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        half.set()
+        go_on.wait(10)
+        sock.sendall(b"3\r\ndef\r\n0\r\n\r\n")
+        return True
+
+    recorder.answer = slow
+    with proxy.connect() as sock:
+        sock.sendall(PLAIN)
+        assert half.wait(10)
+        (proxy.credentials / "anthropic").write_text(NEW_KEY + "\n")
+        assert proxy.reload() == {"ok": True}
+        recorder.answer = recorder.plain_answer
+        assert proxy.exchange(PLAIN).startswith(b"HTTP/1.1 200")
+        go_on.set()
+        data = b""
+        while not data.endswith(b"0\r\n\r\n"):
+            data += sock.recv(65536)
+    assert b"def" in data
+    assert recorder.received.count(real_key.encode()) == 1
+    assert recorder.received.count(NEW_KEY.encode()) == 1
+
+
+def test_broken_configuration_keeps_the_good_one(proxy: Any) -> None:
+    for text in ("", "{", '{"routes": [{"name": "x"}]}', '{"routes": {}}'):
+        good = proxy.config.read_text()
+        proxy.config.write_text(text)
+        reply = proxy.reload()
+        assert reply["ok"] is False
+        assert "the old configuration stays in force" in reply["error"]
+        assert proxy.exchange(PLAIN).startswith(b"HTTP/1.1 200")
+        assert proxy.control(op="health")["configuration"] != "ok"
+        proxy.config.write_text(good)
+    assert proxy.reload() == {"ok": True}
+    assert proxy.control(op="health")["configuration"] == "ok"
+    assert [record["verdict"] for record in proxy.audit() if record["event"] == "reload"] == ["refused"] * 4 + ["taken"]
+
+
+def test_missing_credential_keeps_the_old_ones(proxy: Any) -> None:
+    reply = proxy.control(op="reload", credentials={})
+    assert "cannot inject credential anthropic: it was not given" in reply["error"]
+    assert proxy.exchange(PLAIN).startswith(b"HTTP/1.1 200")
+
+
+def test_budget_is_spent_and_says_so(proxy: Any, recorder: Any) -> None:
+    recorder.answer = answer_with_usage
+    proxy.configure(limits={"tokens": 150}, prices=[{"model": "m", "input": 1, "output": 2}])
+    assert proxy.reload() == {"ok": True}
+    assert [proxy.exchange(PLAIN)[9:12] for _ in range(3)] == [b"200", b"200", b"429"]
+    answer = proxy.exchange(PLAIN)
+    assert b"429 Too Many Requests: this conversation's budget is spent; ask the operator for more" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["type"] == "rate_limit_error"
+    assert proxy.exchange(PLAIN, "other")[9:12] == b"200", "every conversation has its own"
+    end = next(record for record in proxy.audit() if record["event"] == "end")
+    assert end["tokens"] == {"input": 70, "output": 30}
+    assert end["cost"] == 0.00013
+    time.sleep(1.2)
+    proxy.stop(9)
+    proxy.start()
+    assert proxy.exchange(PLAIN)[9:12] == b"429", "a restart is no new budget"
+
+
+def test_policy_of_one_conversation(proxy: Any) -> None:
+    policy = {"models": ["claude-*"], "limits": {"requests_per_minute": 2}}
+    assert proxy.control(op="open", conversation="demo", policy=policy)["ok"]
+    for _restart in range(2):
+        assert b"rule model)" in proxy.exchange(PLAIN)
+        proxy.stop()
+        proxy.start()
+    allowed = PLAIN.replace(b'"m"', b'"claude-x"').replace(b": 13", b": 20")
+    assert [proxy.exchange(allowed)[9:12] for _ in range(3)] == [b"200", b"200", b"429"]
+    assert proxy.exchange(PLAIN, "other")[9:12] == b"200"
+    reply = proxy.control(op="open", conversation="demo", policy={"routes": ["nowhere"], "surprise": 1})
+    assert "there is no route 'nowhere'" in reply["error"]
+    assert "unknown key 'surprise'" in reply["error"]
+
+
+def test_one_request_at_a_time(proxy: Any, recorder: Any) -> None:
+    proxy.configure(limits={"concurrent_requests": 1})
+    assert proxy.reload() == {"ok": True}
+    recorder.answer = lambda _sock, _request: True
+    with proxy.connect() as sock:
+        sock.sendall(PLAIN)
+        while not recorder.received:
+            time.sleep(0.01)
+        assert b"rule concurrency" in proxy.exchange(PLAIN)
+    recorder.answer = recorder.plain_answer
+    deadline = time.monotonic() + 10
+    while proxy.exchange(PLAIN)[9:12] != b"200":
+        assert time.monotonic() < deadline
+
+
+def test_revoke_cuts_what_is_open(proxy: Any, recorder: Any) -> None:
+    recorder.answer = lambda _sock, _request: True
+    with proxy.connect() as sock:
+        sock.sendall(PLAIN)
+        while not recorder.received:
+            time.sleep(0.01)
+        assert proxy.control(op="revoke", conversation="demo") == {"ok": True, "cut": 1}
+        assert sock.recv(10) == b""
+
+
+def test_metrics_and_health(proxy: Any, recorder: Any) -> None:
+    recorder.answer = answer_with_usage
+    proxy.exchange(PLAIN)
+    proxy.exchange(b"GET /v1/files HTTP/1.1\r\nHost: a\r\n\r\n")
+    status, text = ask(proxy, "/metrics")
+    assert status == 200
+    for line in (
+        b'credential_proxy_requests_total{route="anthropic",verdict="served",status="200"} 1',
+        b'credential_proxy_refusals_total{rule="path"} 1',
+        b'credential_proxy_tokens_total{route="anthropic",kind="input"} 70',
+        b"credential_proxy_audit_healthy 1",
+    ):
+        assert line in text.splitlines()
+    status, text = ask(proxy, "/health")
+    assert (status, json.loads(text)["audit"]) == (200, True)
+    assert ask(proxy, "/else")[0] == 403
+
+
+def verified(proxy: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run the command that verifies the log."""
+    code = main(["verify", "--config", str(proxy.config)])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def test_verify_finds_every_kind_of_damage(proxy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for _turn in range(3):
+        proxy.exchange(PLAIN)
+    old = proxy.audit_log.rename(proxy.directory / "audit.jsonl-20261121")
+    proxy.process.send_signal(1)
+    while not proxy.audit_log.exists():
+        time.sleep(0.01)
+    proxy.exchange(PLAIN)
+    proxy.stop()
+    assert verified(proxy, capsys) == (0, f"{proxy.audit_log}: lines 1 to 10 are whole and in order\n")
+    subprocess.run(["gzip", old], check=True)
+    assert verified(proxy, capsys)[0] == 0, "rotated files are compressed"
+    good = proxy.audit_log.read_bytes()
+    lines = good.splitlines(keepends=True)
+    for damaged, word in (
+        (good.replace(b'"allow"', b'"deny"'), "was edited"),
+        (b"".join([lines[0], *lines[2:]]), "are missing"),
+        (b"".join([lines[1], lines[0], *lines[2:]]), "are missing"),
+        (b"".join(lines[:-1]), "but line 10 was written"),
+        (good[:-5], "not a line of an audit log"),
+        (b"", "but line 10 was written"),
+    ):
+        proxy.audit_log.write_bytes(damaged)
+        code, said = verified(proxy, capsys)
+        assert code == 1
+        assert word in said, said
+    proxy.audit_log.write_bytes(good)
+    assert verified(proxy, capsys)[0] == 0
+    proxy.audit_log.write_bytes(b"".join(lines[:-1]))
+    proxy.start()
+    proxy.stop()
+    assert "the log ended 1 lines too early" in verified(proxy, capsys)[1], "a later start does not heal it"
+
+
+def test_verify_while_it_runs_and_after_a_kill(proxy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for _turn in range(3):
+        proxy.exchange(PLAIN)
+        assert verified(proxy, capsys)[0] == 0
+    proxy.stop(9)
+    assert verified(proxy, capsys)[0] == 0
+    proxy.start()
+    proxy.exchange(PLAIN)
+    proxy.stop()
+    assert verified(proxy, capsys)[0] == 0
+
+
+def test_secret_that_comes_back_is_cut_and_alarmed(proxy: Any, recorder: Any, real_key: str) -> None:
+    recorder.answer = lambda sock, _request: sock.sendall(http_answer(b"200 OK", b"x" * 99 + real_key.encode())) is None
+    assert real_key.encode() not in proxy.exchange(PLAIN)
+    assert "ALARM: an answer to demo held the secret" in proxy.stderr()
+    assert b'credential_proxy_refusals_total{rule="secret-echo"} 1' in ask(proxy, "/metrics")[1]
