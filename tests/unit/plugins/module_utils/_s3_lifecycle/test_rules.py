@@ -138,10 +138,51 @@ GLACIER_ON_90 = [{"days": 90, "storage_class": "GLACIER"}]
             ],
             "never happens, since rule 'end' ends the same objects on day 90",
         ),
+        ([rule(expiration_days=1, object_size_greater_than=-1)], "object_size_greater_than must be at least 0"),
+        ([rule(expiration_days=1, object_size_less_than=0)], "no object has fewer than 0 bytes"),
+        ([rule(expiration_days=1, tags={str(n): "" for n in range(11)})], "no object has more than 10 tags"),
+        ([rule(expiration_days=1, tags={"k": "v" * 257})], "tag 'k' is too long"),
+        ([rule(transitions=[{"days": 1, "storage_class": "GLACIER_FLEXIBLE"}])], "GLACIER_IR, GLACIER, DEEP_ARCHIVE"),
+        (
+            [
+                rule(prefix="a/b/", expiration_days=91),
+                from_options({"id": "end", "prefix": "a/", "expiration_days": 90}),
+            ],
+            "rule 'r': its end on day 91 never happens, since rule 'end' ends the same objects on day 90",
+        ),
+        (
+            [
+                rule(noncurrent_transitions=[{"days": 30, "storage_class": "GLACIER"}]),
+                from_options({"id": "end", "noncurrent_expiration_days": 30}),
+            ],
+            "rule 'r': its transition on day 30 never happens, since rule 'end' ends the same old versions on day 30",
+        ),
     ],
 )
 def test_contradictions_are_refused(rules: list[dict[str, Any]], problem: str) -> None:
     assert len([found for found in validate.problems(rules) if problem in found]) == 1
+
+
+def test_old_versions_that_a_number_keeps_can_still_move() -> None:
+    kept = from_options({"id": "end", "noncurrent_expiration_days": 30, "newer_noncurrent_versions": 3})
+    moving = rule(noncurrent_transitions=[{"days": 60, "storage_class": "GLACIER"}])
+    assert validate.problems([kept, moving]) == []
+
+
+def test_contradictions_among_the_rules_of_others_are_theirs() -> None:
+    theirs = [
+        from_options({"id": "early", "expiration_days": 1}),
+        from_options({"id": "late", "expiration_days": 2}),
+    ]
+    assert validate.together(theirs, ours={"another"}) == []
+    assert len(validate.together(theirs, ours={"late"})) == 1
+
+
+def test_rules_for_versions_are_nothing_without_versioning() -> None:
+    waiting = [rule(noncurrent_expiration_days=1), from_options({"id": "m", "expired_object_delete_marker": True})]
+    acting = [rule(expiration_days=1), rule(noncurrent_expiration_days=1, transitions=GLACIER_ON_90)]
+    assert len(validate.without_versioning(waiting)) == 2
+    assert validate.without_versioning(acting) == []
 
 
 def test_rules_about_different_objects_do_not_contradict_each_other() -> None:
