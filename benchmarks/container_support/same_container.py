@@ -117,31 +117,32 @@ def for_docker_run(name: str) -> list[str]:
 
 def with_the_sdk(client: docker.DockerClient, name: str) -> None:
     """The call of the Docker SDK for Python."""
-    client.containers.run(
-        IMAGE,
-        name=name,
-        detach=True,
-        user="1000:1000",
-        cap_drop=["ALL"],
-        cap_add=_CAPABILITIES,
-        security_opt=["no-new-privileges:true", f"seccomp={_profile()}"],
-        cpu_quota=200000,
-        cpu_period=100000,
-        mem_limit="2g",
-        memswap_limit="2g",
-        pids_limit=256,
-        shm_size="64m",
-        read_only=True,
-        network_mode="none",
-        ipc_mode="private",
-        cgroupns="private",
-        init=True,
-        log_config=docker.types.LogConfig(type="json-file", config=_LOG),
-        restart_policy={"Name": "no"},
-        labels={LABEL: name},
-        tmpfs=dict(_TMPFS),
-        mounts=[
+    # Typed as Any: the types that are published for the SDK lack some of what it takes.
+    options: dict[str, Any] = {
+        "name": name,
+        "detach": True,
+        "user": "1000:1000",
+        "cap_drop": ["ALL"],
+        "cap_add": _CAPABILITIES,
+        "security_opt": ["no-new-privileges:true", f"seccomp={_profile()}"],
+        "cpu_quota": 200000,
+        "cpu_period": 100000,
+        "mem_limit": "2g",
+        "memswap_limit": "2g",
+        "pids_limit": 256,
+        "shm_size": "64m",
+        "read_only": True,
+        "network_mode": "none",
+        "ipc_mode": "private",
+        "cgroupns": "private",
+        "init": True,
+        "log_config": docker.types.LogConfig(type="json-file", config=_LOG),
+        "restart_policy": {"Name": "no"},
+        "labels": {LABEL: name},
+        "tmpfs": dict(_TMPFS),
+        "mounts": [
             docker.types.Mount(target=target, source=f"{name}-{part}", type="volume")
             for part, target in _VOLUMES.items()
         ],
-    )
+    }
+    client.containers.run(IMAGE, **options)

@@ -16,7 +16,7 @@ from typing import Any
 import docker
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.module_utils import workspaces
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import lock
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import lock, observe
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.parameters import defaults
@@ -232,3 +232,29 @@ def test_an_image_is_pulled_when_asked_and_only_then(
     with pytest.raises(WorkspaceError, match=f"cannot pull image {registry}/none:1"):
         workspaces.create("other", f"{registry}/none:1", command=["/none"], pull=True, **options)
     assert inventory() == before
+
+
+def test_a_draining_host_takes_no_new_conversation(
+    options: Options, inventory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspaces.create("there", IMAGE, **options)
+    before = inventory()
+    drain = tmp_path / "draining"
+    drain.write_text("kernel update, since 08:15\n")
+    monkeypatch.setattr(observe, "DRAIN_FILE", drain)
+    with pytest.raises(WorkspaceError, match=r"host is being drained \(kernel update, since 08:15\)"):
+        workspaces.create("fresh", IMAGE, **options)
+    assert inventory() == before
+    # What runs goes on, and may end.
+    assert not workspaces.create("there", IMAGE, **options)["changed"]
+    assert workspaces.remove("there", docker_host=options["docker_host"], proxy=False)["changed"]
+
+
+def test_what_could_not_be_saved_is_not_removed(options: Options, client: docker.DockerClient) -> None:
+    workspaces.create("dear", IMAGE, **options)
+    nowhere = {"bucket": "none", "endpoint_url": "http://127.0.0.1:1", "access_key": "k", "secret_key": "s" * 20}
+    with pytest.raises(WorkspaceError, match=r"nothing was removed, because the files are not saved"):
+        workspaces.remove("dear", docker_host=options["docker_host"], proxy=False, archive=nowhere)
+    # It goes on as if nothing had been.
+    assert client.containers.get("ws-dear").status == "running"
+    assert workspaces.remove("dear", docker_host=options["docker_host"], proxy=False)["changed"]
