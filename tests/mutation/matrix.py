@@ -21,6 +21,7 @@ from typing import Any
 
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.catalogue import PROBES
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.defences import DEFENCES, closed_over
+from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.verdict import expected_open
 
 Names = tuple[str, ...]
 
@@ -51,12 +52,18 @@ def deviations(off: Sequence[str], result: Mapping[str, Any]) -> list[str]:
     """What a run saw and should not have; empty when all is as expected."""
     if result.get("failed"):
         return [f"{'+'.join(off)}: {result.get('msg', 'failed')}"]
-    seen, expected = set(result["open"]), set(result["expected_open"])
+    seen, expected = set(result["open"]), expected_red(off, result)
     unsupported = {name for name, entry in result["attacks"].items() if lacks(entry)}
     told = [f"{'+'.join(off)}: {name} is red and should be green" for name in sorted(seen - expected)]
     told += [f"{'+'.join(off)}: {name} is green and should be red" for name in sorted(expected - seen - unsupported)]
     broken = [name for name, entry in result["attacks"].items() if entry["status"] == "error"]
     return told + [f"{'+'.join(off)}: {name} did not report" for name in broken]
+
+
+def expected_red(off: Sequence[str], result: Mapping[str, Any]) -> set[str]:
+    """Of the probes that were tried, those whose every defence is off."""
+    tried = [PROBES[name] for name, entry in result["attacks"].items() if entry["status"] != "not_applicable"]
+    return expected_open(tried, closed_over(off))
 
 
 def lacks(entry: Mapping[str, Any]) -> bool:
@@ -93,9 +100,10 @@ def runs(results: Mapping[Names, Mapping[str, Any]]) -> list[str]:
     ]
     for off, result in results.items():
         also = sorted(closed_over(off) - set(off))
-        missing = sorted(set(result.get("expected_open") or []) - set(result.get("open") or []))
+        expected = expected_red(off, result)
+        missing = sorted(expected - set(result["open"]))
         exact = "no" if deviations(off, result) else "yes"
-        counts = f"{len(result.get('open') or [])} | {len(result.get('expected_open') or [])}"
+        counts = f"{len(result['open'])} | {len(expected)}"
         rows.append(f"| {_listed(off)} | {_listed(also)} | {counts} | {exact} | {_listed(missing)} |")
     return rows
 

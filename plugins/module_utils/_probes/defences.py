@@ -250,7 +250,7 @@ _ROWS = (
 
 _IMPLIES = {
     # Docker or runc refuses these under a user namespace.
-    "ipc_namespace": ("userns",),
+    "ipc_namespace": ("userns", "shm_size"),
     # Privileged switches profiles off, too, even where they are asked for.
     "unprivileged": ("userns", "capabilities", "masked_paths", "readonly_paths", "devices", "seccomp", "apparmor"),
     "network_none": ("userns",),
