@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CPython's own suite: what passes under Docker's default profiles passes in a conversation, or has its reason on a list."""
+"""CPython's own suite: what passes under Docker's default profiles passes under ours, or has its reason on a list."""
 
 from __future__ import annotations
 
