@@ -23,8 +23,12 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 BUILD = CHECKOUT / "build" / "demo"
 VM = [sys.executable, str(CHECKOUT / "molecule" / "shared" / "vm")]
 RGW = [sys.executable, str(CHECKOUT / "tests" / "rgw")]
-# A server of its own, beside those that tests may be running.
+# A server of its own, beside those that tests may be running; its package reads this when it is imported.
 os.environ["BULKHEAD_RGW_HOME"] = str(BUILD / "rgw")
+sys.path.insert(0, str(CHECKOUT / "tests"))
+
+from rgw import client, cluster  # noqa: E402
+
 MACHINE = "demo"
 CONVERSATION = "demo"
 BUCKET = "demo-workspaces"
@@ -106,22 +110,16 @@ def _make_key() -> str:
 
 def _start_storage() -> dict[str, Any]:
     """An S3 server on loopback with the bucket of the demo, and the role's variables for it."""
-    import boto3
-
-    facts = json.loads(run("start the S3 server", [*RGW, "up"], BUILD / "s3.log").splitlines()[-1])
-    client = boto3.client(
-        "s3",
-        endpoint_url=facts["endpoint_url"],
-        aws_access_key_id=facts["access_key"],
-        aws_secret_access_key=facts["secret_key"],
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket=BUCKET)
+    run("start the S3 server", [*RGW, "up"], BUILD / "s3.log")
+    server = cluster.load()
+    if server is None:
+        raise DemoError(f"cannot use the S3 server: it has not said where it is; see {BUILD / 's3.log'}")
+    client.ensure_bucket(client.connect(server), BUCKET)
     return {
         "s3_lifecycle_bucket": BUCKET,
-        "s3_lifecycle_endpoint_url": facts["endpoint_url"],
-        "s3_lifecycle_access_key": facts["access_key"],
-        "s3_lifecycle_secret_key": facts["secret_key"],
+        "s3_lifecycle_endpoint_url": server.endpoint_url,
+        "s3_lifecycle_access_key": server.access_key,
+        "s3_lifecycle_secret_key": server.secret_key,
         # Ceph's gateway drops filters on size, which the role would notice and refuse.
         "s3_lifecycle_archive_minimum_bytes": 0,
     }
