@@ -4,61 +4,68 @@
 
 from __future__ import annotations
 
+import textwrap
+
+# How to reach a server: options of their own in some modules, suboptions in others.
+_ACCESS = """
+endpoint_url:
+  description: Address of an S3 server other than AWS.
+  type: str
+  default: ''
+region:
+  description: Region of the bucket.
+  type: str
+  default: ''
+profile:
+  description: Name of a profile in the AWS configuration files.
+  type: str
+  default: ''
+access_key:
+  description: Access key. Without it, the profile or the environment is used.
+  type: str
+  default: ''
+secret_key:
+  description: Secret key that belongs to the access key.
+  type: str
+  default: ''
+session_token:
+  description: Session token for temporary credentials.
+  type: str
+  default: ''
+ca_bundle:
+  description: Path of a file with the certificates to trust.
+  type: path
+  default: ''
+instance_metadata:
+  description: Whether credentials may be asked from the metadata service of a cloud machine.
+  type: bool
+  default: false
+connect_timeout:
+  description: Seconds to wait for a connection.
+  type: int
+  default: 5
+read_timeout:
+  description: Seconds to wait for an answer.
+  type: int
+  default: 20
+attempts:
+  description: How often a request is tried in all.
+  type: int
+  default: 3
+"""
+
 
 class ModuleDocFragment:
     # What every module that talks to an S3 server needs.
-    DOCUMENTATION = r"""
+    DOCUMENTATION = f"""
 options:
-  endpoint_url:
-    description: Address of an S3 server other than AWS.
-    type: str
-    default: ''
-  region:
-    description: Region of the bucket.
-    type: str
-    default: ''
-  profile:
-    description: Name of a profile in the AWS configuration files.
-    type: str
-    default: ''
-  access_key:
-    description: Access key. Without it, the profile or the environment is used.
-    type: str
-    default: ''
-  secret_key:
-    description: Secret key for O(access_key).
-    type: str
-    default: ''
-  session_token:
-    description: Session token for temporary credentials.
-    type: str
-    default: ''
-  ca_bundle:
-    description: Path of a file with the certificates to trust.
-    type: path
-    default: ''
-  instance_metadata:
-    description: Whether credentials may be asked from the metadata service of a cloud machine.
-    type: bool
-    default: false
-  connect_timeout:
-    description: Seconds to wait for a connection.
-    type: int
-    default: 5
-  read_timeout:
-    description: Seconds to wait for an answer.
-    type: int
-    default: 20
-  attempts:
-    description: How often a request is tried in all.
-    type: int
-    default: 3
+{textwrap.indent(_ACCESS, "  ")}
 requirements:
   - Python library C(boto3) 1.26 or later (Debian package C(python3-boto3))
 """
 
     # The option of a module that saves /workspace before it removes it.
-    ARCHIVE = r"""
+    ARCHIVE = f"""
 options:
   archive:
     description:
@@ -88,48 +95,5 @@ options:
         description: Level of C(zstd), 1 to 19.
         type: int
         default: 3
-      endpoint_url:
-        description: Address of an S3 server other than AWS.
-        type: str
-        default: ''
-      region:
-        description: Region of the bucket.
-        type: str
-        default: ''
-      profile:
-        description: Name of a profile in the AWS configuration files of the target.
-        type: str
-        default: ''
-      access_key:
-        description: Access key. Without it, the profile or the environment is used.
-        type: str
-        default: ''
-      secret_key:
-        description: Secret key for O(archive.access_key).
-        type: str
-        default: ''
-      session_token:
-        description: Session token for temporary credentials.
-        type: str
-        default: ''
-      ca_bundle:
-        description: Path of a file with the certificates to trust.
-        type: path
-        default: ''
-      instance_metadata:
-        description: Whether credentials may be asked from the metadata service of a cloud machine.
-        type: bool
-        default: false
-      connect_timeout:
-        description: Seconds to wait for a connection.
-        type: int
-        default: 5
-      read_timeout:
-        description: Seconds to wait for an answer.
-        type: int
-        default: 20
-      attempts:
-        description: How often a request is tried in all.
-        type: int
-        default: 3
+{textwrap.indent(_ACCESS, "      ")}
 """
