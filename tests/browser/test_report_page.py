@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.module_utils._report import document as documents
@@ -26,7 +27,7 @@ CHROMIUM = shutil.which("chromium")
 CONSOLE = re.compile(r":CONSOLE[:(]")
 
 
-def probe(status: str) -> dict[str, object]:
+def probe(status: str) -> dict[str, Any]:
     """A verdict as workspace_probe returns it."""
     return {
         "layer": "L3",
@@ -42,7 +43,7 @@ def probe(status: str) -> dict[str, object]:
     }
 
 
-def host(*statuses: str) -> dict[str, object]:
+def host(*statuses: str) -> dict[str, Any]:
     """What one host tells."""
     layers = {name: {"status": "enforced", "evidence": f"evidence of {name}"} for name in documents.LAYERS}
     container = {"id": "1", "name": "ws-a", "state": "running", "image": "sha256:1"}

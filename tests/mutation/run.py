@@ -67,7 +67,8 @@ def playbook(inventory: str, path: Path, variables: dict[str, Any]) -> None:
     """Runs one; its output goes to a log, and is shown if it fails."""
     file = BUILD / "variables.json"
     file.write_text(json.dumps(variables))
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", f"@{file}", path]
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "-i", inventory, "-e", f"@{file}", str(path)]
     log = BUILD / f"{path.stem}.log"
     with log.open("w") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=CHECKOUT)
