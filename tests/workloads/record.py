@@ -113,8 +113,8 @@ def report(name: str, made: list[trace.Call]) -> bool:
     accesses = {seen for call in made if (seen := trace.access(call))}
     print(f"{name}: {len(made)} calls of {len(distinct)} kinds, {len(accesses)} file accesses")
     refused: set[str] = set()
-    for level, path in SECCOMP.items():
-        profile = json.loads(path.read_text(encoding="utf-8"))
+    for level, file in SECCOMP.items():
+        profile = json.loads(file.read_text(encoding="utf-8"))
         lacking = missing_calls(made, profile)
         hard = {call for call, (answer, _) in lacking.items() if answer != errno.ENOSYS}
         for call, (answer, times) in sorted(lacking.items()):
@@ -128,8 +128,8 @@ def report(name: str, made: list[trace.Call]) -> bool:
                 print(f"  to allow them: seccomp_extra_allowed: [{', '.join(openable)}]")
     paths = missing_paths(made, APPARMOR.read_text(encoding="utf-8"))
     for (path, letters), times in sorted(paths.items()):
-        name, value = apparmor_denials.variable(apparmor_denials.Access(path, letters))
-        cure = f"{name}: [{value}]" if name else value
+        variable, value = apparmor_denials.variable(apparmor_denials.Access(path, letters))
+        cure = f"{variable}: [{value}]" if variable else value
         print(f"  apparmor: {letters} {path} {times} times; {cure}")
     if not refused and not paths:
         print("  nothing is missing at level standard")
