@@ -39,6 +39,7 @@ def attack(
 ) -> dict[str, Any]:
     """The verdicts by probe, and how the neighbours fared. Nothing that was made is left behind."""
     container = _own_container(driver, conversation_id)
+    bench.clear_up(driver)
     before = _neighbours(driver, container["Id"])
     fit = bench.fits(driver, container["Id"])
     with standing_in(secrets.token_hex(4)) as standins:

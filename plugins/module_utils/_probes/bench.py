@@ -22,7 +22,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace impo
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 
-from . import interpreter
+from . import interpreter, standins
 from .defences import Draft
 from .probe import Figures, Probe, program
 from .verdict import FAILED, Trial
@@ -61,6 +61,20 @@ def fits(driver: Driver, name: str) -> bool:
         return "fit" in driver.execute(name, interpreter.image_question())[1]
     except WorkspaceError:
         return False
+
+
+def clear_up(driver: Driver) -> None:
+    """Removes what runs that were killed half-way have left: their containers, their volumes, their stand-ins."""
+    left = {name: driver.container(name) for name in driver.container_ids(label=names.PROBE)}
+    volumes = driver.volumes(label=names.PROBE)
+    for name, container in left.items():
+        token = ((container or {}).get("Config", {}).get("Labels") or {}).get(names.PROBE, "")
+        if not standins.is_running(token):
+            driver.remove(name)
+            standins.forget(token)
+    for name, volume in volumes.items():
+        if not standins.is_running((volume.get("Labels") or {}).get(names.PROBE, "")):
+            driver.remove_volume(name)
 
 
 class Bench:

@@ -11,6 +11,7 @@ answers with the token of the run. One of them is a proxy that opens everything:
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import threading
@@ -22,6 +23,7 @@ from .defences import FAKE_CREDENTIAL
 
 HOME = Path("/run/bulkhead-probe")
 _SHARED_MEMORY = Path("/dev/shm")
+_OWNER = "owner"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,21 @@ class StandIns:
     udp: tuple[str, int]
     abstract: str
     foreign: Path
+
+
+def is_running(token: str) -> bool:
+    """Whether the run of a token is still under way."""
+    try:
+        os.kill(int((HOME / token / _OWNER).read_text()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def forget(token: str) -> None:
+    """Removes what a run that was killed had put on the host."""
+    shutil.rmtree(HOME / token, ignore_errors=True)
+    (_SHARED_MEMORY / f"bulkhead-companion-{token}").unlink(missing_ok=True)
 
 
 def _serve(stack: contextlib.ExitStack, listener: socket.socket, answer: Callable[[socket.socket], None]) -> None:
@@ -114,6 +131,7 @@ def standing_in(token: str) -> Iterator[StandIns]:
         for directory in (foreign, foreign / "open", foreign / "neighbour"):
             directory.mkdir(parents=True)
             directory.chmod(0o755)
+        (foreign / _OWNER).write_text(str(os.getpid()))
         marker = f"bulkhead-companion-{token}"
         (foreign / "neighbour" / marker).write_text(token)
         (foreign / "credential").write_text(f"ANTHROPIC_API_KEY={FAKE_CREDENTIAL}\n")
