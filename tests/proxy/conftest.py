@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import pytest
-
-from proxy.stand import Certificates
+from proxy_stand import Certificates
 
 
 @pytest.fixture(scope="session")

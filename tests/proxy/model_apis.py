@@ -26,8 +26,7 @@ from urllib.parse import unquote
 from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
-from .stand import KEY, Certificates
+from proxy_stand import KEY, Certificates
 
 ACCESS_KEY = "AKIA0123456789ABCDEF"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  (the one of AWS's own examples)

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from proxy_stand import HOST, ROOT, Certificates, Forwarder, Proxy
 
 from proxy.model_apis import ACCESS_KEY, GOODBYE, SECRET_KEY, SESSION_TOKEN, ModelApis
-from proxy.stand import HOST, ROOT, Certificates, Forwarder, Proxy
 
 PACKAGES = ("anthropic==2.12.0", "boto3==1.44.5", "claude-agent-sdk==0.2.187")
 MODEL = "anthropic.claude-sonnet-4-20250514-v1:0"

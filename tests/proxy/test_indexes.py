@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proxy_stand import Certificates, Forwarder, Proxy
 
 from proxy.indexes import npm_route, python_routes
-from proxy.stand import Certificates, Forwarder, Proxy
 
 needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed on this machine")
 Start = Callable[..., "Mirror"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy.stand import KEY, ROOT, Certificates, Proxy, Recorder
+from proxy_stand import KEY, ROOT, Certificates, Proxy, Recorder
 
 
 @pytest.fixture(scope="session")

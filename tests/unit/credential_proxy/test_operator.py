@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from credential_proxy.__main__ import main
-from proxy.stand import http_answer
+from proxy_stand import http_answer
 
 PLAIN = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n" + b'{"model":"m"}'
 USAGE = json.dumps({"model": "m", "usage": {"input_tokens": 70, "output_tokens": 30}}).encode()

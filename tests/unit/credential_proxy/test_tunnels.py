@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy.stand import http_answer, read_all
+from proxy_stand import http_answer, read_all
 
 HOST = "git.eu-central-1.api.test"
 CONNECT = f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n".encode()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PACKAGE_PARENT = ROOT / "roles/credential_proxy/files"
 KEY = "sk-ant-real-0123456789abcdef"
 HOST = "api.test"
@@ -162,6 +162,7 @@ class Proxy:
         }
         self.configure()
         self.environment = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "PYTHONWARNINGS": "error"}
+        self.python = sys.executable
         self.process: subprocess.Popen[bytes] | None = None
         self.errors = ""
 
@@ -177,7 +178,7 @@ class Proxy:
 
     def command(self, *extra: str) -> list[str]:
         """Return the command line."""
-        package = [sys.executable, "-m", "credential_proxy", "--config", str(self.config)]
+        package = [self.python, "-m", "credential_proxy", "--config", str(self.config)]
         return [*package, "--credentials-directory", str(self.credentials), *extra]
 
     def start(self) -> None:
