@@ -61,6 +61,7 @@ enforced:
   description: Whether the limited directory was stopped and the other one was not.
   returned: success
   type: bool
+  sample: true
 limit_bytes:
   description: The limit.
   returned: success

@@ -19,6 +19,8 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.erro
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.survey import Run
 
 DOCKER = ("docker.socket", "docker.service")
+#: What systemctl ends with when it knows no such unit.
+_NOT_LOADED = 5
 
 
 class Host:
@@ -38,9 +40,12 @@ class Host:
         self.do(f"have systemd {' '.join(words)}", "systemctl", *words)
 
     def stop_docker(self) -> None:
+        """Stop the daemon, where there is one."""
         # The socket first: a client that asks meanwhile would start the daemon again.
         for unit in DOCKER:
-            self.systemctl("stop", unit)
+            rc, _out, err = self.try_to(["systemctl", "stop", unit])
+            if rc not in (0, _NOT_LOADED):
+                raise DataRootError(f"cannot have systemd stop {unit}: {' '.join(err.split())}")
 
     def start_docker(self) -> None:
         # systemd refuses the third start within a minute, whoever asked for the first two.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root import fstab, note, units
+from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.errors import DataRootError
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.host import Host, guarded
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.trees import compare
 
@@ -111,7 +112,8 @@ def test_the_guard_acts_when_its_process_dies_and_only_then(tmp_path: Path) -> N
         pass
     program = (
         "import os\n"
-        "from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.host import guarded\n"
+        "from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.errors import DataRootError
+from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.host import guarded\n"
         f"with guarded('touch {tmp_path}/killed'):\n"
         "    os.kill(os.getpid(), 9)\n"
     )
@@ -130,3 +132,9 @@ def test_a_file_is_replaced_in_one_step_and_keeps_its_mode(tmp_path: Path) -> No
     assert host.write(file, "new") and not host.write(file, "new")
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_host_without_docker_has_nothing_to_stop() -> None:
+    Host(lambda _command: (5, "", "Failed to stop docker.socket: Unit docker.socket not loaded.")).stop_docker()
+    with pytest.raises(DataRootError, match=r"cannot have systemd stop docker.socket: Job failed"):
+        Host(lambda _command: (1, "", "Job failed")).stop_docker()
