@@ -112,8 +112,7 @@ def test_the_guard_acts_when_its_process_dies_and_only_then(tmp_path: Path) -> N
         pass
     program = (
         "import os\n"
-        "from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.errors import DataRootError
-from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.host import guarded\n"
+        "from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.host import guarded\n"
         f"with guarded('touch {tmp_path}/killed'):\n"
         "    os.kill(os.getpid(), 9)\n"
     )
