@@ -38,15 +38,18 @@ class Choice:
     why: str
 
 
-def choose(image: Image) -> Choice:
-    """The engine named in the environment, else the fastest that boots this image's kernel on this machine."""
+def choose(image: Image, without: str | None = None) -> Choice:
+    """The engine named in the environment, else the fastest that boots this image's kernel on this machine.
+
+    :param without: an engine that cannot do what the machine is for, or None.
+    """
     wanted = os.environ.get(OVERRIDE)
     if wanted:
         return Choice(engine_named(wanted), f"{OVERRIDE} says so")
-    remembered = _Memory(image)
+    remembered = _Memory(image, without)
     choice = remembered.read()
     if choice is None:
-        choice = _first_that_boots(image)
+        choice = _first_that_boots(image, without)
         remembered.write(choice)
     return choice
 
@@ -59,9 +62,11 @@ def engine_named(name: str) -> Engine:
     raise VmError(f"cannot use engine '{name}': unknown; set {OVERRIDE} to one of: {names}")
 
 
-def _first_that_boots(image: Image) -> Choice:
+def _first_that_boots(image: Image, without: str | None) -> Choice:
     reasons: list[str] = []
     for engine in ENGINES:
+        if engine.name == without:
+            continue
         failure = _try(engine, image)
         if failure is None:
             return Choice(engine, "; ".join([*reasons, f"{engine.name} boots the kernel"]))
@@ -101,8 +106,8 @@ def _verdict(process: subprocess.Popen[bytes], console: Path) -> str | None:
 class _Memory:
     """The choice is remembered until the next boot of this machine, a probe costs seconds."""
 
-    def __init__(self, image: Image) -> None:
-        self._file = paths.HOME / "engine.json"
+    def __init__(self, image: Image, without: str | None) -> None:
+        self._file = paths.HOME / (f"engine-without-{without}.json" if without else "engine.json")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         self._key = f"{boot} {image.folder.name}"
 

@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--memory", type=int, default=_MEMORY_MIB, metavar="MIB")
     verb.add_argument("--owner", type=int, metavar="PID", help="end the machine when this process has ended")
     verb.add_argument("--disk", type=Path, metavar="FILE", help="a second disk, read-only")
+    verb.add_argument("--without", choices=["uml"], help="an engine that cannot do what the machine is for")
     verb.set_defaults(run=_up)
 
     verb = verbs.add_parser("down", help="end a machine and delete it")
@@ -92,6 +93,7 @@ def _up(options: argparse.Namespace) -> None:
         memory_mib=options.memory,
         owner=options.owner,
         disk=options.disk,
+        without=options.without,
         say=_say,
     )
 

@@ -44,11 +44,21 @@ class Status:
     facts: dict[str, Any]
 
 
-def up(name: str, *, release: str, memory_mib: int, owner: int | None, disk: Path | None, say: Say) -> Status:
+def up(
+    name: str,
+    *,
+    release: str,
+    memory_mib: int,
+    owner: int | None,
+    disk: Path | None,
+    without: str | None = None,
+    say: Say,
+) -> Status:
     """Boot a fresh machine and return when systemd has finished; an older machine of the same name is ended first.
 
     :param owner: process id that the machine must not outlive, or None.
     :param disk: a file that becomes a second, read-only disk, or None.
+    :param without: an engine that cannot do what the machine is for, or None.
     """
     if not _NAME.match(name):
         raise VmError(
@@ -58,7 +68,7 @@ def up(name: str, *, release: str, memory_mib: int, owner: int | None, disk: Pat
         raise VmError(f"cannot bring up '{name}': its second disk {disk} is not a file; build it first")
     down(name)
     image = bake(release, say)
-    choice = choose(image)
+    choice = choose(image, without)
     say(f"{name}: engine {choice.engine.name} ({choice.why})")
     began = time.monotonic()
     folder = paths.machine(name)
