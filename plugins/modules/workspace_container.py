@@ -74,8 +74,8 @@ options:
     description:
       - Several conversations at once, instead of O(conversation_id). They are created side by side, which is much
         faster than a loop over the task, and one that fails does not harm the others.
-      - Each entry has C(conversation_id), and may have any other option of this module but O(docker_host) with a value
-        of its own. The options of the task hold for all entries that do not have their own.
+      - Each entry has C(conversation_id), and may have any other option of this module but O(docker_host) and
+        O(archive) with a value of its own. The options of the task hold for all entries that do not have their own.
       - An entry with a wrong option refuses the whole task before anything is changed. What goes wrong later is told
         for each conversation in RV(workspaces), and fails the task when all are done.
     type: list

@@ -63,6 +63,9 @@ def build_wishes(common: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
         own, wrong = typed_options(entry)
         if entry.get("conversation_id") is None:
             wrong.append("conversation_id: is missing")
+        if "archive" in entry:
+            # It may hold a key, which only an option of the task keeps out of Ansible's output.
+            wrong.append("archive: is given once for all, as an option of the task")
         if not wrong:
             try:
                 wishes.append(build_wish({**common, **{key: value for key, value in own.items() if value is not None}}))

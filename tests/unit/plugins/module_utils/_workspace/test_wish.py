@@ -43,6 +43,7 @@ def test_all_problems_of_all_entries_come_at_once() -> None:
         {"conversation_id": "f"},
         {"conversation_id": "f"},
         {"conversation_id": "g", "state": "deleted"},
+        {"conversation_id": "h", "archive": {"bucket": "b", "secret_key": "x"}},
     ]
     with pytest.raises(InvalidRequestError) as caught:
         build_wishes(common(), entries)
@@ -55,6 +56,7 @@ def test_all_problems_of_all_entries_come_at_once() -> None:
         "workspaces[4].init: 'perhaps' is neither true nor false",
         "workspaces[5].tmpfs: unknown key exec",
         "workspaces[8].state: 'deleted' is not one of present, started, stopped, absent",
+        "workspaces[9].archive: is given once for all",
         "workspaces: conversation f is listed twice",
     ]
     assert len(caught.value.problems) == len(expected)
