@@ -99,7 +99,13 @@ class Bench:
 
     def _run(self, group: Mapping[str, tuple[Probe, Figures]], user: str, command: Any) -> dict[str, Trial]:
         batch = [
-            {"id": probe_id, "act": probe.act.__name__, "figures": figures, "timeout": probe.timeout}
+            {
+                "id": probe_id,
+                "act": probe.act.__name__,
+                "figures": figures,
+                "timeout": probe.timeout,
+                "alone": probe.alone,
+            }
             for probe_id, (probe, figures) in group.items()
         ]
         source = program(probe for probe, _figures in group.values())

@@ -84,6 +84,8 @@ class Probe:
     user: str = ""
     # Bounds the act in seconds, inside; the run is bounded from outside as well.
     timeout: int = 10
+    # Changes the process that it runs in, so nothing else may run there afterwards.
+    alone: bool = False
     # Uses up much of a limit: run after the others, one at a time.
     heavy: bool = False
 

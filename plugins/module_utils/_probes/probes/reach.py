@@ -53,6 +53,7 @@ def _row(name: str, arguments: tuple[int | str, ...], title: str, *references: s
         layer="L2",
         title=title,
         act=reach,
+        alone=name == "personality",
         arguments={"call": name, "arguments": arguments},
         defences=("seccomp",),
         references=(*references, "CIS Docker 5.22"),
