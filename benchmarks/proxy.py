@@ -114,8 +114,8 @@ def main() -> None:
     options = parser.parse_args()
     if missing := peers.missing():
         sys.exit(
-            f"cannot compare: {', '.join(missing)} not found; install nginx-light, haproxy, squid, gcc and Node.js with npm "
-            "(keep Debian from starting the servers), then try again"
+            f"cannot compare: {', '.join(missing)} not found; install nginx-light, haproxy, squid, gcc and Node.js "
+            "with npm (keep Debian from starting the servers), then try again"
         )
     with tempfile.TemporaryDirectory(prefix="bench-") as directory, contextlib.ExitStack() as stack:
         bench = Bench(Path(directory), repeats=options.repeats, seconds=options.seconds)

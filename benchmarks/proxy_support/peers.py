@@ -255,4 +255,4 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    raise RuntimeError(f"cannot start {process.args}: {log.read_text()[-500:]}")
+    raise RuntimeError(f"cannot start {process.args!r}: {log.read_text()[-500:]}")

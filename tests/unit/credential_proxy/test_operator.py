@@ -70,6 +70,20 @@ def test_key_is_rotated_under_a_stream(proxy: Any, recorder: Any, real_key: str)
     assert recorder.received.count(NEW_KEY.encode()) == 1
 
 
+def test_reload_by_the_command(proxy: Any, recorder: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["reload", "--config", str(proxy.config), "--credentials-directory", str(proxy.credentials)]
+    (proxy.credentials / "anthropic").write_text(NEW_KEY + "\n")
+    assert main(words) == 0
+    proxy.exchange(PLAIN)
+    assert NEW_KEY.encode() in recorder.received
+    (proxy.credentials / "anthropic").write_text("short\n")
+    assert main(words) == 1
+    assert "cannot use credential anthropic: it must be 16 to 4096" in capsys.readouterr().err
+    proxy.stop()
+    assert main(words) == 1
+    assert "cannot reload" in capsys.readouterr().err
+
+
 def test_broken_configuration_keeps_the_good_one(proxy: Any) -> None:
     for text in ("", "{", '{"routes": [{"name": "x"}]}', '{"routes": {}}'):
         good = proxy.config.read_text()
