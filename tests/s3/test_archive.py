@@ -87,7 +87,7 @@ def interrupted(options: Callable[[int], dict[str, Any]], usual: float, seed: in
 
 
 def test_an_interrupted_save_is_no_archive_and_a_whole_one_comes_back_identical(
-    big: Big, remapping_daemon: Daemon, docker_daemon: Daemon, conversation: Make, s3: Any
+    big: Big, remapping_daemon: Daemon, conversation: Make, s3: Any
 ) -> None:
     new, new_root = conversation(remapping_daemon)
     began = time.monotonic()
@@ -113,13 +113,22 @@ def test_an_interrupted_save_is_no_archive_and_a_whole_one_comes_back_identical(
     assert picture(new_root, FIRST_ID) == big.picture
     assert not restore(big, new, prefix=last)["changed"]
 
-    # On a host without user namespaces, the owners are the container's own.
-    plain, plain_root = conversation(docker_daemon)
-    assert restore(big, plain, prefix=last, docker_host=docker_daemon.url)["changed"]
-    assert picture(plain_root, 0) == big.picture
-
     third, third_root = conversation(remapping_daemon)
     options = {"conversation_id": third, "from_conversation": big.identifier, "state": "restored", "prefix": last}
     assert len(list(interrupted(lambda _turn: {**big.options, **options}, usual, seed=2))) > INTERRUPTIONS // 2
     assert restore(big, third, prefix=last)["restored"]
     assert picture(third_root, FIRST_ID) == big.picture
+
+
+def test_owners_are_the_containers_on_a_host_that_maps_them_otherwise(
+    remapping_daemon: Daemon, docker_daemon: Daemon, conversation: Make, access: dict[str, str], bucket: str
+) -> None:
+    identifier, root = conversation(remapping_daemon)
+    fill(root, FIRST_ID, files=200, size=1_000_000)
+    options = {**access, "bucket": bucket}
+    saving = {"docker_host": remapping_daemon.url, "conversation_id": identifier}
+    assert module.run("workspace_archive", {**options, **saving})["changed"]
+    new, new_root = conversation(docker_daemon)
+    restoring = {"docker_host": docker_daemon.url, "conversation_id": new, "from_conversation": identifier}
+    assert module.run("workspace_archive", {**options, **restoring, "state": "restored"})["restored"]
+    assert picture(new_root, 0) == picture(root, FIRST_ID)
