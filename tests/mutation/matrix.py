@@ -29,10 +29,11 @@ Names = tuple[str, ...]
 def sets() -> list[Names]:
     """What is switched off, run by run."""
     found: dict[frozenset[str], Names] = {closed_over([name]): (name,) for name in DEFENCES}
-    for named in sorted({tuple(sorted(probe.defences)) for probe in PROBES.values()}):
-        for off in (named, *(tuple(name for name in named if name != left) for left in named)):
-            if off:
-                found.setdefault(closed_over(off), off)
+    together = sorted({tuple(sorted(probe.defences)) for probe in PROBES.values()})
+    all_but_one = (tuple(name for name in named if name != left) for named in together for left in named)
+    for off in (*together, *all_but_one):
+        if off:
+            found.setdefault(closed_over(off), off)
     return list(found.values())
 
 
