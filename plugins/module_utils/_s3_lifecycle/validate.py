@@ -34,6 +34,11 @@ _ACTIONS = (
     "NoncurrentVersionTransitions",
     "AbortIncompleteMultipartUpload",
 )
+# The end of a life, the moves before it, how both count days, and what to call it.
+_LIVES = (
+    ("Expiration", "Transitions", "Days", "the same objects"),
+    ("NoncurrentVersionExpiration", "NoncurrentVersionTransitions", "NoncurrentDays", "the same old versions"),
+)
 MOST_RULES = 1000
 LONGEST_ID = 255
 MOST_NEWER_VERSIONS = 100
@@ -181,39 +186,28 @@ def _covers(wide: Rule, narrow: Rule) -> bool:
 
 def _never_fires(rules: Sequence[Rule], ours: Collection[str]) -> list[str]:
     """What another rule prevents, because it has ended the same objects or old versions before."""
-    found = []
     active = [rule for rule in rules if rule["Status"] == "Enabled"]
-    for ending in active:
-        for late in active:
-            if late is ending or not {late["ID"], ending["ID"]} & set(ours) or not _covers(ending, late):
-                continue
-            found += _after_the_end(
-                late, ending, ending.get("Expiration", {}).get("Days"), "the same objects", late.get("Transitions", [])
-            )
-            noncurrent = ending.get("NoncurrentVersionExpiration", {})
-            if "NewerNoncurrentVersions" not in noncurrent:
-                moves = late.get("NoncurrentVersionTransitions", [])
-                found += _after_the_end(late, ending, noncurrent.get("NoncurrentDays"), "the same old versions", moves)
-    return found
-
-
-def _after_the_end(late: Rule, ending: Rule, end: int | None, what: str, moves: Sequence[Rule]) -> list[str]:
-    days = [move.get("Days", move.get("NoncurrentDays")) for move in moves]
     return [
-        f"rule {late['ID']!r}: its transition on day {day} never happens, since rule {ending['ID']!r} ends {what} on "
-        f"day {end}"
-        for day in days
-        if end is not None and day is not None and day >= end
-    ] + _later_end(late, ending, end, what)
-
-
-def _later_end(late: Rule, ending: Rule, end: int | None, what: str) -> list[str]:
-    noncurrent = "old versions" in what
-    field, days = ("NoncurrentVersionExpiration", "NoncurrentDays") if noncurrent else ("Expiration", "Days")
-    own_end = late.get(field, {}).get(days)
-    if end is None or own_end is None or own_end <= end:
-        return []
-    return [
-        f"rule {late['ID']!r}: its end on day {own_end} never happens, since rule {ending['ID']!r} ends {what} on "
-        f"day {end}"
+        problem
+        for ending in active
+        for late in active
+        if late is not ending and {late["ID"], ending["ID"]} & set(ours) and _covers(ending, late)
+        for life in _LIVES
+        for problem in _too_late(ending, late, *life)
     ]
+
+
+def _too_late(ending: Rule, late: Rule, end_field: str, moves_field: str, days: str, what: str) -> list[str]:
+    end = ending.get(end_field, {}).get(days)
+    if end is None or "NewerNoncurrentVersions" in ending[end_field]:  # the latter spares some, whatever their age
+        return []
+    prevented = f"never happens, since rule {ending['ID']!r} ends {what} on day {end}"
+    found = [
+        f"rule {late['ID']!r}: its transition on day {move[days]} {prevented}"
+        for move in late.get(moves_field, [])
+        if move.get(days, -1) >= end
+    ]
+    own_end = late.get(end_field, {}).get(days)
+    if own_end is not None and own_end > end:
+        found.append(f"rule {late['ID']!r}: its end on day {own_end} {prevented}")
+    return found
