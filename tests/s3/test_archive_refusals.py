@@ -139,6 +139,24 @@ def test_a_workspace_with_other_files_is_not_overwritten(
     assert [path.name for path in new_root.iterdir()] == ["mine"]
 
 
+def test_a_restore_that_was_interrupted_at_its_last_step_is_finished(
+    talk: tuple[str, Path], archive: Archive, docker_daemon: Daemon, conversation: Make
+) -> None:
+    """Verified, and half of it moved up: too short a moment for a random interruption."""
+    (talk[1] / "more.txt").write_text("and more")
+    name = archive(talk[0])["archive"]["name"]
+    new, new_root = conversation(docker_daemon)
+    aside = new_root / f".bulkhead-restored.{name}"
+    aside.mkdir(mode=0o700)
+    (new_root / "notes.txt").write_text("a few words")
+    (aside / "more.txt").write_text("and more")
+
+    assert "a restore into it was interrupted; run that again" in archive(new)["msg"]
+    restored = archive(new, state="restored", from_conversation=talk[0])
+    assert (restored["changed"], restored["restored"]) == (True, True), restored
+    assert sorted(path.name for path in new_root.iterdir()) == ["more.txt", "notes.txt"]
+
+
 @pytest.mark.parametrize("damage", ["flipped", "cut off", "swapped", "no manifest"])
 def test_a_damaged_archive_changes_nothing(
     damage: str,
