@@ -85,11 +85,11 @@ class AuditLog:
         """Return the number of the last line."""
         return self._chain.seq
 
-    def write(self, event: str, facts: dict[str, Any]) -> int:
-        """Append one line and return its number; a short write is taken back."""
+    def write(self, event: str, facts: dict[str, Any], who: str = "") -> int:
+        """Append one line and return its number; a short write is taken back. ``who``: see ``Chain.line``."""
         if self._lost:
             facts = {**facts, "lost": self._lost}
-        line = self._chain.line(event, facts)
+        line = self._chain.line(event, facts, who)
         try:
             written = os.write(self._descriptor, line)
             if written != len(line):

@@ -36,11 +36,16 @@ class Position:
     digest: str = GENESIS
 
 
-def _write(value: object) -> str:
-    """Write a value as JSON; texts and numbers, which is nearly all, the short way."""
-    if isinstance(value, str):
-        return _quote(value)
-    return repr(value) if type(value) in _NUMBERS else _encode(value)
+def fragment(facts: dict[str, Any]) -> str:
+    """Write facts as the inside of a JSON object, a comma before each; texts and numbers go the short way."""
+    return "".join(
+        [
+            f',"{name}":{value!r}'
+            if type(value) in _NUMBERS
+            else f',"{name}":{_quote(value) if isinstance(value, str) else _encode(value)}'
+            for name, value in facts.items()
+        ]
+    )
 
 
 class Chain:
@@ -59,8 +64,11 @@ class Chain:
         """Return the last accepted line."""
         return Position(self.seq, self._digest)
 
-    def line(self, event: str, facts: dict[str, Any]) -> bytes:
-        """Write the next line; it counts only after ``accept``, so a line that was not written leaves no hole."""
+    def line(self, event: str, facts: dict[str, Any], who: str = "") -> bytes:
+        """Write the next line, ``who`` being a fragment that comes before the facts.
+
+        It counts only after ``accept``, so a line that was not written leaves no hole.
+        """
         now = self._clock()
         second = int(now)
         if second != self._second:
@@ -68,8 +76,7 @@ class Chain:
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         start = f'{{"seq":{self.seq + 1},"prev":"{self._digest}",'
         stamp = f'"ts":"{self._stamp}.{int((now - second) * 1000):03d}+00:00","event":"{event}"'
-        rest = "".join([f',"{name}":{_write(value)}' for name, value in facts.items()])
-        return f"{start}{stamp}{rest}}}\n".encode("ascii")
+        return f"{start}{stamp}{who}{fragment(facts)}}}\n".encode("ascii")
 
     def accept(self, line: bytes) -> None:
         """Make this line the last one."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from . import limits
 from .audit import clip
+from .chain import fragment
 from .context import Context, Peer
 from .decision import Decision, Forward, Tunnel
 from .exchange import Exchange
@@ -50,7 +51,7 @@ class Connection:
         """Serve a fresh connection that came in on a conversation's socket."""
         self._context = context
         self._workspace = workspace
-        self._who = {"workspace": workspace, "peer_uid": peer.uid, "peer_pid": peer.pid}
+        self._who = fragment({"workspace": workspace, "peer_uid": peer.uid, "peer_pid": peer.pid})
         self._gone = gone
         self._reader = RequestReader()
         self._exchange: Exchange | None = None
@@ -341,7 +342,7 @@ class Connection:
     def _write_audit(self, event: str, facts: dict[str, object]) -> int | None:
         """Write a line; None when the log cannot be written, in which case nothing may be served."""
         try:
-            return self._context.audit.write(event, {**self._who, **facts})
+            return self._context.audit.write(event, facts, self._who)
         except OSError:
             return None
 

@@ -102,6 +102,9 @@ def connection_options(fields: Fields, names: dict[bytes, bytes]) -> frozenset[b
     """Return the names that the Connection fields list; ``names`` is dict(fields)."""
     if b"connection" not in names:
         return _NO_OPTIONS
-    return frozenset(
-        name.strip(b" \t").lower() for value in values(fields, b"connection") for name in value.split(b",")
-    )
+    return _options(b",".join(values(fields, b"connection")))
+
+
+@lru_cache(maxsize=64)
+def _options(listed: bytes) -> frozenset[bytes]:
+    return frozenset(name.strip(b" \t").lower() for name in listed.split(b","))
