@@ -84,6 +84,7 @@ def test_the_report_names_every_layer_as_enforced() -> None:
         ('{"credential_proxy_routes": [{"nam": "x"}]}', ["[bare]", "credential_proxy_routes", "nam"]),
         ('{"docker_userns_enabled": false}', ["bare", "L7", "set docker_userns_enabled to true"]),
         ('{"seccomp_enabled": false}', ["bare", "L2", "set seccomp_enabled to true"]),
+        ('{"seccomp_mode": "learn"}', ["bare", "L2", "set seccomp_mode to enforce"]),
         ('{"apparmor_enabled": false}', ["bare", "L2", "set apparmor_enabled to true"]),
         ('{"apparmor_mode": "complain"}', ["bare", "L2", "set apparmor_mode to enforce"]),
         ('{"xfs_quota_enabled": false}', ["bare", "L3", "set xfs_quota_enabled to true"]),
