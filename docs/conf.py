@@ -23,13 +23,17 @@ html_title = "bulkhead.workspace"
 html_copy_source = False
 
 ANSIBLE = "https://docs.ansible.com/ansible/latest"
-APPENDICES = {"common_return_values": "common_return_values", "ansible_configuration_settings": "config"}
+PAGES = {
+    "action_plugins": "plugins/action",
+    "ansible_configuration_settings": "reference_appendices/config",
+    "common_return_values": "reference_appendices/common_return_values",
+}
 
 
 def _ansible_page(label: str) -> str | None:
     """The address of a page of ansible-core's documentation that the generated reference names by its label."""
-    if page := APPENDICES.get(label):
-        return f"{ANSIBLE}/reference_appendices/{page}.html"
+    if page := PAGES.get(label):
+        return f"{ANSIBLE}/{page}.html"
     if found := re.fullmatch(r"ansible_collections\.ansible\.builtin\.(\w+)", label):
         return f"{ANSIBLE}/collections/ansible/builtin/{found[1]}.html"
     return None
