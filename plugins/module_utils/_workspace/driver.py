@@ -27,10 +27,14 @@ else:
     IMPORT_ERROR = None
 
 
+# A daemon that is gone refuses the connection at once; one that is busy may take its time.
+_PATIENCE_SECONDS = 180
+
+
 class Driver:
     """A connection to one Docker daemon."""
 
-    def __init__(self, docker_host: str, timeout: int = 60) -> None:
+    def __init__(self, docker_host: str, timeout: int = _PATIENCE_SECONDS) -> None:
         self._docker_host = docker_host
         if IMPORT_ERROR is not None:
             raise WorkspaceError(

@@ -10,6 +10,7 @@ conversation is planned, carried out and proved on its own, several at a time; o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -26,8 +27,10 @@ from .plan import Act, Action, Plan, plan_absent, plan_present
 from .specification import Specification
 from .wish import Wish
 
-# More at a time gain nothing: the daemon and the kernel are the brake (measured with 20 containers on two cores).
-AT_A_TIME = 8
+# More at a time gain nothing, because the daemon and the kernel are the brake; on a slow processor they only make each
+# start take so long that Docker seems dead (seen with eight at once on one processor).
+_PER_PROCESSOR = 2
+_MOST_AT_A_TIME = 8
 # What a host that is being drained must not do any more.
 _BEGINNINGS = frozenset({Act.CREATE_CONTAINER, Act.START, Act.UNPAUSE})
 
@@ -78,7 +81,8 @@ def _side_by_side(jobs: Sequence[Callable[[], Outcome]]) -> list[Outcome | Works
     # Loaded only where it is used: it costs a single run several milliseconds.
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(min(AT_A_TIME, len(jobs))) as pool:
+    workers = min(len(jobs), _MOST_AT_A_TIME, _PER_PROCESSOR * (os.cpu_count() or 1))
+    with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(attempt, jobs))
 
 
