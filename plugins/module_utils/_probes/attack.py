@@ -14,7 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names, normal
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import own_mounts
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names, normal, quota
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 
@@ -146,7 +147,7 @@ def surroundings(driver: Driver, container: Mapping[str, Any], standins: StandIn
     """The figures of the container's limits and of the host, asked from Docker's inspection and from the kernel."""
     limits = container["HostConfig"]
     root = os.statvfs(driver.host()["DockerRootDir"])
-    quota, period = normal.number(limits.get("CpuQuota")), normal.number(limits.get("CpuPeriod")) or 100000
+    share, period = normal.number(limits.get("CpuQuota")), normal.number(limits.get("CpuPeriod")) or 100000
     table = normal.options(limits.get("Tmpfs"))
     mounts = container.get("Mounts") or []
     return Surroundings(
@@ -154,7 +155,7 @@ def surroundings(driver: Driver, container: Mapping[str, Any], standins: StandIn
         capabilities=tuple(normal.capabilities(limits.get("CapAdd"))),
         pids=normal.number(limits.get("PidsLimit")) or None,
         memory=normal.number(limits.get("Memory")) or None,
-        cpu=quota / period if quota else None,
+        cpu=share / period if share else None,
         volumes={
             mount["Destination"]: _volume_size(driver, mount["Name"]) for mount in mounts if mount["Type"] == "volume"
         },
@@ -162,7 +163,11 @@ def surroundings(driver: Driver, container: Mapping[str, Any], standins: StandIn
             "/dev/shm": normal.number(limits.get("ShmSize")) or None,
             **{path: _option(flags, "size") for path, flags in table.items()},
         },
-        inodes={path: _option(flags, "nr_inodes") for path, flags in table.items()},
+        files={
+            mount["Destination"]: quota.read(Path(mount["Source"]), own_mounts()).files
+            for mount in mounts
+            if mount["Type"] == "volume"
+        },
         host_name=os.uname().nodename,
         host_cpus=len(os.sched_getaffinity(0)),
         host_memory=kernel.available_memory(),

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names, quota_mend
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 
@@ -45,7 +45,9 @@ def thrown_away(driver: Driver, draft: Draft, token: str) -> Iterator[str]:
     try:
         for target, volume in volumes.items():
             size = draft.volumes[target]
-            driver.create_volume(volume, {"size": size} if size else {}, labels)
+            made = driver.create_volume(volume, {"size": size} if size else {}, labels)
+            if size and draft.limit_files:
+                quota_mend.ensure(Path(made["Mountpoint"]), int(size))
         driver.create(name, payload)
         driver.start(name)
         yield name

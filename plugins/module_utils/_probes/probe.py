@@ -39,7 +39,7 @@ class Surroundings:
     cpu: float | None = None
     volumes: Mapping[str, int | None] = field(default_factory=dict)
     tmpfs: Mapping[str, int | None] = field(default_factory=dict)
-    inodes: Mapping[str, int | None] = field(default_factory=dict)
+    files: Mapping[str, int | None] = field(default_factory=dict)
     host_name: str = ""
     host_cpus: int = 1
     host_memory: int = 0

@@ -64,7 +64,7 @@ def test_an_act_succeeds_if_all_that_it_names_is_off_and_only_then() -> None:
 
 def draft() -> Draft:
     """Something like a workspace."""
-    options = "rw,noexec,nosuid,nodev,size=1000,nr_inodes=10,mode=1777"
+    options = "rw,noexec,nosuid,nodev,size=1000,mode=1777"
     host = {
         "SecurityOpt": ["no-new-privileges:true", "seccomp={}", "apparmor=workspace-container"],
         "Tmpfs": {"/tmp": options},
