@@ -134,6 +134,8 @@ class Executor:
         payload["Labels"] = {**payload["Labels"], names.SPECIFICATION: specification_hash(specification)}
         self._driver.create(name, payload)
         self._undo.append(lambda: self._driver.remove(name))
+        # Docker has mounted the volumes now, and given them projects of its own, which limit bytes only.
+        self._limit_volumes()
 
     def _replace(self, name: str) -> None:
         aside = names.replaced(self._request.conversation_id)
