@@ -23,8 +23,10 @@ def attacked() -> dict[str, Any]:
     """The conversation that was attacked."""
     document = json.loads((FOLDER / "report.json").read_text())
     conversations = document["hosts"]["bare"]["conversations"]
-    assert set(conversations) == {"bare", "demo", "other"}
-    return next(entry for entry in conversations.values() if entry["probes"])
+    assert set(conversations) == {"demo", "other", "pythonless"}
+    assert [name for name, entry in conversations.items() if entry["probes"]] == ["demo"]
+    found: dict[str, Any] = conversations["demo"]
+    return found
 
 
 def test_everything_that_applies_is_proven(attacked: dict[str, Any]) -> None:
@@ -50,7 +52,7 @@ def test_every_layer_is_enforced_and_the_kernel_is_the_host_s(attacked: dict[str
 
 def test_the_neighbours_are_unharmed(attacked: dict[str, Any], host: Host) -> None:
     assert attacked["neighbours"] == {"watched": 2, "harmed": []}
-    for conversation in ("demo", "other", "bare"):
+    for conversation in ("demo", "other", "pythonless"):
         assert host.check_output("docker inspect --format '{{.State.Running}}' ws-%s", conversation) == "true"
 
 

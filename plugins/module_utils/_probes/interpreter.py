@@ -59,7 +59,8 @@ def carry(directory: Path) -> list[str]:
         )
     shared = [name for name in mapped if ".so" in Path(name).name and "lib-dynload" not in name]
     for source in [*shared, executable]:
-        _copy(Path(source), directory / "bin" / Path(source).name)
+        for name in _names(Path(source)):
+            _copy(Path(source), directory / "bin" / name)
     for source in {*modules, *(name for name in mapped if "lib-dynload" in name)}:
         tail = Path(source).as_posix().partition(f"/python{version[0]}.{version[1]}/")[2]
         if tail:
@@ -72,6 +73,13 @@ def carried_command(token: str, inside: str, relative: Sequence[str], program: s
     """The command for an interpreter that was carried to the path `inside`. It finds its modules beside itself."""
     command = [part if part.startswith("--") else f"{inside}/{part}" for part in relative]
     return [*command, *_FLAGS, program, batch, f"bulkhead-probe-{token}"]
+
+
+def _names(library: Path) -> set[str]:
+    """The file's name, and those of links to it: programs ask for libz.so.1, and libz.so.1.2.13 is what is mapped."""
+    stem = library.name.partition(".so")[0]
+    links = {entry.name for entry in library.parent.glob(f"{stem}.so*") if entry.resolve() == library.resolve()}
+    return {library.name, *links}
 
 
 def _copy(source: Path, target: Path) -> None:
