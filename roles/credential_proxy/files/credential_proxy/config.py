@@ -108,7 +108,7 @@ def _compare(reader: Reader, routes: tuple[Route, ...], tunnels: tuple[TunnelHos
     ):  # fmt: skip
         for value in sorted({value for value in values if values.count(value) > 1}):
             reader.problem(f"routes: {field} {value!r} is used more than once")
-    injected = {route.host for route in routes if route.credential}
+    injected = {route.host for route in routes if route.credential or route.uses_chain}
     for index, tunnel in enumerate(tunnels):
         if tunnel.host in injected:
             reader.problem(
@@ -128,8 +128,9 @@ def _route(reader: Reader, data: object, where: str) -> Route:
         reader.problem(f"{where}.region: only Bedrock's routes have one")
     if bedrock and "host" not in table:
         table = {**table, "host": f"bedrock{'-runtime' if kind == 'bedrock' else ''}.{region}.amazonaws.com"}
-    if auth == "none" and "credential" in table:
-        reader.problem(f"{where}.credential: nothing is injected with auth 'none'; leave it out, or set auth")
+    unnamed = auth in ("none", "sigv4-chain")
+    if unnamed and "credential" in table:
+        reader.problem(f"{where}.credential: auth {auth!r} takes none from here; leave it out, or set auth")
     packages = kind in ("pypi", "pypi_files", "npm")
     for key in sorted({"base", "allow", "deny", "minimum_age_days"} & set(table)) if not packages else ():
         reader.problem(f"{where}.{key}: only routes to package indexes have it")
@@ -147,7 +148,7 @@ def _route(reader: Reader, data: object, where: str) -> Route:
         prefix=reader.matching(table, where, "prefix", _PREFIX),
         host=reader.host(table, where),
         port=reader.port(table.get("port", 443), f"{where}.port"),
-        credential="" if auth == "none" else reader.matching(table, where, "credential", _NAME),
+        credential="" if unnamed else reader.matching(table, where, "credential", _NAME),
         address=reader.address(table.get("address"), f"{where}.address"),
         ca_file=ca_file if isinstance(ca_file, str) else None,
         tls=tls is not False,

@@ -15,8 +15,9 @@ from .metering.ledger import Ledger
 from .metrics import Metrics
 from .policy import Gate
 from .reactor import Reactor
+from .refusals import Refusal
 from .resolver import Resolver
-from .secret import Credential
+from .secret import AwsKeys, Credential
 from .settings import Limits, Policy, Route, TunnelHost
 from .upstream import Upstream
 
@@ -46,6 +47,7 @@ class Context:
     metrics: Metrics
     policies: dict[str, Policy] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
+    chain_keys: AwsKeys | None = None
     held_bytes: int = 0
     stopping: bool = False
 
@@ -71,6 +73,14 @@ class Context:
             self.policies.pop(conversation, None)
         else:
             self.policies[conversation] = policy
+
+    def credential(self, route: Route) -> Credential | None:
+        """Return what the route injects; None for a route that injects nothing."""
+        if route.uses_chain:
+            if self.chain_keys is None:
+                raise Refusal("no-keys")
+            return self.chain_keys
+        return self.rules.credentials.get(route.credential)
 
     def hold(self, count: int) -> bool:
         """Take memory for a body that must be complete first, when there is some left."""

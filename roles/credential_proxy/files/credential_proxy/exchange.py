@@ -61,7 +61,7 @@ class Exchange:
         self._policy = gate.policy
         route = forward.route
         self._upstream = context.rules.upstreams[route.name]
-        self._credential = context.rules.credentials.get(route.credential)
+        self._credential = context.credential(route)
         self._asks_model = forward.asks_model and limits_models(route, gate.policy)
         self._holds = bool(head.length) and (head.chunked or self._asks_model or isinstance(self._credential, AwsKeys))
         self._hash = hashlib.sha256() if isinstance(self._credential, AwsKeys) and head.length else None

@@ -98,6 +98,7 @@ RULES: Final[dict[str, Rule]] = {
     # What we cannot do now.
     "audit": Rule(503, "the audit log cannot be written, so no request is served", _OPERATOR),
     "held-bytes": Rule(503, "too many request bodies are held at this moment", "send Content-Length, or try again"),
+    "no-keys": Rule(503, "there are no keys to sign with at this moment", _RETRY),
     "closing": Rule(503, "the proxy is stopping", "try again in a few seconds"),
     # What the upstream did.
     "upstream-resolve": Rule(502, "the upstream's name cannot be resolved", _RETRY),

@@ -15,6 +15,7 @@ from typing import Any
 
 from . import __version__, limits
 from .audit import AuditLog
+from .aws.chain import KeyChain
 from .clients import environment
 from .config import load, parse_policy
 from .context import Context
@@ -30,7 +31,7 @@ from .policies import PolicyStore
 from .reactor import Reactor
 from .resolver import Resolver
 from .rulebook import make_rules, put_in_force
-from .secret import Credential
+from .secret import AwsKeys, Credential
 from .settings import Config, ConfigError, Policy
 
 _USAGE_NAME = "usage.json"
@@ -62,6 +63,7 @@ class Service:
         )
         self.conversations = Conversations(self._context, config.conversations_directory)
         self._listeners: list[Listener] = []
+        self._chain: KeyChain | None = None
         self._note_is_due = False
         self.reactor.after_every_round(self._owe_note)
 
@@ -74,6 +76,7 @@ class Service:
         self.reactor.on_signal(signal.SIGINT, self.stop)
         self.reactor.on_signal(signal.SIGHUP, self._context.audit.reopen)
         self.reactor.call_later(limits.SAVE_SECONDS, self._save)
+        self._use_chain()
         notify_systemd("READY=1")
 
     def run(self) -> None:
@@ -85,6 +88,8 @@ class Service:
         for upstream in context.rules.upstreams.values():
             upstream.close()
         context.resolver.close()
+        if self._chain is not None:
+            self._chain.stop()
         self._save_ledger()
         context.audit.close()
         self._config.control_socket.unlink(missing_ok=True)
@@ -184,6 +189,7 @@ class Service:
         context.ledger.prices = config.prices
         context.policies = self._store.load(config.routes)
         put_in_force(context, rules)
+        self._use_chain()
         self.conversations.cut_tunnels(self._may_tunnel)
         self._note("reload", {"verdict": "taken", "routes": [route.name for route in config.routes]})
         return success()
@@ -191,6 +197,16 @@ class Service:
     def _environment(self, name: str) -> dict[str, str]:
         gate = self._context.gate(name)
         return environment(gate.routes, gate.policy, self._config.client_url)
+
+    def _use_chain(self) -> None:
+        """Begin to ask AWS's chain for keys when a route needs them."""
+        if self._chain is None and any(route.uses_chain for route in self._context.rules.routes):
+            self._chain = KeyChain(lambda keys: self.reactor.call_from_thread(lambda: self._take_keys(keys)))
+            self._chain.start()
+
+    def _take_keys(self, keys: AwsKeys | None) -> None:
+        # Keys that cannot be renewed are still good until they expire.
+        self._context.chain_keys = keys or self._context.chain_keys
 
     def _may_tunnel(self, conversation: str, host: str) -> bool:
         policy = self._context.policies.get(conversation, Policy())

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 AUTHENTICATIONS: Final[dict[str, tuple[str, ...]]] = {
     "anthropic": ("x-api-key", "bearer"),
-    "bedrock": ("sigv4", "bearer"),
-    "bedrock_control": ("sigv4", "bearer"),
+    "bedrock": ("sigv4", "bearer", "sigv4-chain"),
+    "bedrock_control": ("sigv4", "bearer", "sigv4-chain"),
     "pypi": ("none", "bearer", "basic"),
     "pypi_files": ("none", "bearer", "basic"),
     "npm": ("none", "bearer", "basic"),
@@ -65,6 +65,11 @@ class Route:
     region: str = ""
     models: tuple[str, ...] = ()
     packages: PackageRules = field(default_factory=PackageRules)
+
+    @property
+    def uses_chain(self) -> bool:
+        """Tell whether requests are signed with keys from AWS's own chain."""
+        return self.auth == "sigv4-chain"
 
     @property
     def authority(self) -> str:
