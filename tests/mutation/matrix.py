@@ -88,7 +88,9 @@ def matrix(results: Mapping[Names, Mapping[str, Any]]) -> list[str]:
             for probe in _named(name, result.get("open") or [])
         }
         bad = [line for off, result in results.items() if name in off for line in deviations(off, result)]
-        seen = f"{_listed(red)} | {_listed(together - set(red))} | {'no' if bad else 'yes'}"
+        # What was never seen red is no evidence, however quiet the runs were.
+        verdict = "no" if bad else "yes" if red or together else "not seen yet"
+        seen = f"{_listed(red)} | {_listed(together - set(red))} | {verdict}"
         rows.append(f"| `{name}` | {defence.layer} | {seen} |")
     return rows
 

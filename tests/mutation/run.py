@@ -37,19 +37,24 @@ def main() -> int:
     parser.add_argument("--machine", help="an inventory of a machine that is prepared already")
     parser.add_argument("--first", type=int, default=0, help="only so many sets, for a quick look")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run ended")
+    parser.add_argument("--tell", action="store_true", help="only tell and keep what an interrupted run has seen")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
+    kept = BUILD / f"results-{options.release}.json"
+    if options.tell:
+        known = json.loads(kept.read_text())
+        seen = {off: known["+".join(off)] for off in sets() if "+".join(off) in known}
+        return tell(seen, options.release, keep=True)
     os.environ["BULKHEAD_OWNER_PID"] = str(os.getpid())
     try:
         inventory = options.machine or prepare(options.release)
-        kept = BUILD / f"results-{options.release}.json"
         if not options.resume:
             kept.unlink(missing_ok=True)
         results = attack(inventory, sets()[: options.first or None], kept)
     finally:
         if not options.machine:
             subprocess.run([*VM, "down", MACHINE], capture_output=True)
-    return tell(results, options.release, whole=not options.first)
+    return tell(results, options.release, keep=not options.first)
 
 
 def prepare(release: str) -> str:
@@ -98,13 +103,13 @@ def attack(inventory: str, wanted: list[Names], kept: Path) -> dict[Names, dict[
     return {off: known["+".join(off)] for off in wanted}
 
 
-def tell(results: dict[Names, dict[str, Any]], release: str, *, whole: bool) -> int:
-    """Prints the matrix, and keeps it if it is the whole one."""
+def tell(results: dict[Names, dict[str, Any]], release: str, *, keep: bool) -> int:
+    """Prints the matrix, and keeps it if wished."""
     wrong = [line for off, result in results.items() for line in deviations(off, result)]
     lines = [
         f"# Mutation matrix, Debian {'13' if release == 'trixie' else '12'}",
         "",
-        f"`make long-mutation`, {time.strftime('%Y-%m-%d')}: {len(results)} sets of defences switched off, "
+        f"`make long-mutation`, {time.strftime('%Y-%m-%d')}: {len(results)} of {len(sets())} sets of defences switched off, "
         f"{len(wrong)} deviations. [What it means](../mutation.md).",
         "",
         "## By defence",
@@ -117,7 +122,7 @@ def tell(results: dict[Names, dict[str, Any]], release: str, *, whole: bool) -> 
         *(["", "## Deviations", "", *(f"- {line}" for line in wrong)] if wrong else []),
     ]
     print("\n".join(lines))
-    if whole:
+    if keep:
         (CHECKOUT / "docs" / "evidence" / f"mutation-{release}.md").write_text("\n".join(lines) + "\n")
     return 1 if wrong else 0
 
