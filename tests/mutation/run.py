@@ -109,8 +109,8 @@ def tell(results: dict[Names, dict[str, Any]], release: str, *, keep: bool) -> i
     lines = [
         f"# Mutation matrix, Debian {'13' if release == 'trixie' else '12'}",
         "",
-        f"`make long-mutation`, {time.strftime('%Y-%m-%d')}: {len(results)} of {len(sets())} sets of defences switched off, "
-        f"{len(wrong)} deviations. [What it means](../mutation.md).",
+        f"`make long-mutation`, {time.strftime('%Y-%m-%d')}: {len(results)} of {len(sets())} sets of defences "
+        f"switched off, {len(wrong)} deviations. [What it means](../mutation.md).",
         "",
         "## By defence",
         "",
