@@ -23,12 +23,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core is not typ
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         variables = task_vars or {}
-        _, arguments = self.validate_argument_spec(
+        arguments = self.validate_argument_spec(
             argument_spec={
                 "roles": {"type": "list", "elements": "str", "required": True},
                 "values": {"type": "bool", "default": True},
             }
-        )
+        )[1]
         problems = []
         for role in arguments["roles"]:
             specification = _specification(role)

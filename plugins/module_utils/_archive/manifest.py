@@ -76,7 +76,7 @@ def complete(sizes: Mapping[str, int], place: str) -> list[str]:
     """Names of the archives among the keys below `place` that have both their objects, oldest first."""
     parts: dict[str, set[str]] = {}
     for found in sizes:
-        name, _, part = found.removeprefix(place).partition("/")
+        name, _slash, part = found.removeprefix(place).partition("/")
         if is_name(name):
             parts.setdefault(name, set()).add(part)
     return sorted(name for name, there in parts.items() if there >= {MANIFEST, WORKSPACE})

@@ -48,7 +48,7 @@ def pack(found: Iterable[Found], sink: BinaryIO, *, limit: int | None) -> dict[s
             descriptor = one.open()
             try:
                 where = content.extents(descriptor, one.entry.size)
-                written += sum(length for _, length in where)
+                written += sum(length for _offset, length in where)
                 insist_on_limit(written, limit)
                 digest = _add_file(tar, one.entry, descriptor, where)
                 one.insist_unchanged(os.fstat(descriptor))
@@ -93,12 +93,12 @@ def _add_file(tar: tarfile.TarFile, entry: Entry, descriptor: int, where: list[E
             "GNU.sparse.name": entry.path,
             "GNU.sparse.realsize": str(entry.size),
         }
-        info.size = len(table) + sum(length for _, length in where)
+        info.size = len(table) + sum(length for _offset, length in where)
     digest = Digest()
     try:
         tar.addfile(info, io.BufferedReader(_Pieces(_with_digest(table, descriptor, where, digest)), content.BLOCK))
     except OSError as error:
-        if type(error) is OSError and error.errno is None:  # tarfile's way to say that the data ended too soon
+        if error.errno is None:  # tarfile's way to say that the data ended too soon
             raise tree.changed(entry.path) from error
         raise
     return digest.result(entry.size)

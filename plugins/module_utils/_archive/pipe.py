@@ -17,7 +17,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from .errors import ArchiveError
 
@@ -61,25 +61,23 @@ class _Filter:
             raise self._failure from error
 
     def _work(self) -> None:
-        assert self._process.stdin is not None
         try:
-            with self._process.stdin as sink:
-                self.result = self._write(sink)  # type: ignore[arg-type]
+            with cast(BinaryIO, self._process.stdin) as sink:
+                self.result = self._write(sink)
         except BrokenPipeError:
             pass  # zstd has ended, and says itself why
         except BaseException as error:
             self._failure = error
 
     def _take(self, size: int) -> bytes:
-        assert self._process.stdout is not None and self._process.stderr is not None
-        data = self._process.stdout.read(size)
+        data: bytes = cast(BinaryIO, self._process.stdout).read(size)
         if data:
             return data
         self._thread.join()
         if self._failure is not None:
             raise self._failure
         if self._process.wait() != 0:
-            words = self._process.stderr.read().decode(errors="replace").strip()
+            words = cast(BinaryIO, self._process.stderr).read().decode(errors="replace").strip()
             raise ArchiveError(f"cannot run zstd: {words or self._process.returncode}; the archive may be damaged")
         return b""
 

@@ -142,7 +142,7 @@ def _parent(target: int, path: str) -> Iterator[tuple[int, str]]:
 def _times(member: tarfile.TarInfo) -> tuple[int, int]:
     """Access and modification time in nanoseconds; tarfile's own number is too coarse."""
     text = str(member.pax_headers.get("mtime", member.mtime))
-    whole, _, fraction = text.lstrip("-").partition(".")
+    whole, _point, fraction = text.lstrip("-").partition(".")
     time = int(whole) * NANO + int(fraction.ljust(9, "0")[:9])
     time = -time if text.startswith("-") else time
     return time, time

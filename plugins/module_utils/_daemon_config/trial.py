@@ -100,7 +100,7 @@ def _tree(programs: Sequence[str]) -> bytes:
             path = shutil.which(program, path="/bin:/usr/bin")
             if path is None:
                 raise TrialError(f"the host has no program {program}")
-            listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
+            listed = subprocess.run(["ldd", path], check=False, capture_output=True, text=True).stdout
             for file, name in [(path, f"/bin/{program}"), *((one, one) for one in _LIBRARY.findall(listed))]:
                 if name not in seen and Path(file).exists():
                     seen.add(name)

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO, cast
 
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.errors import DataRootError
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.survey import Run
@@ -89,9 +90,9 @@ def guarded(*commands: str) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
         text=True,
     ) as guard:
-        assert guard.stdin is not None
+        word = cast(TextIO, guard.stdin)
         try:
             yield
         finally:
-            guard.stdin.write("done\n")
-            guard.stdin.close()
+            word.write("done\n")
+            word.close()

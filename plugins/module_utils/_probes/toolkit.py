@@ -291,6 +291,11 @@ def perform_batch() -> None:
     The second argument is the token of the run, under which files are made that must be gone afterwards.
     """
     os.environ["BULKHEAD_PROBE"] = sys.argv[2]
-    print(json.dumps({"kernel": kernel_name()}), flush=True)
+    _say(json.dumps({"kernel": kernel_name()}))
     for line in run_acts(json.loads(sys.argv[1])):
-        print(line, flush=True)
+        _say(line)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -30,12 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         grace = parse.duration(chosen.orphan_grace) or 0
         ended = reap(Driver(chosen.docker_host), Settings(orphan_grace=grace), dry_run=chosen.dry_run)
     except (ValueError, WorkspaceError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     for entry in ended:
-        print(f"{entry.conversation_id}: {entry.reason}: {entry.error or '; '.join(entry.actions)}", flush=True)
+        sys.stdout.write(f"{entry.conversation_id}: {entry.reason}: {entry.error or '; '.join(entry.actions)}\n")
     return 1 if any(entry.error for entry in ended) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

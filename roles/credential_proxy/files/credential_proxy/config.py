@@ -100,12 +100,13 @@ def _config(reader: Reader, data: object) -> Config:
 
 def _compare(reader: Reader, routes: tuple[Route, ...], tunnels: tuple[TunnelHost, ...]) -> None:
     """Find what is wrong between routes; the two halves of Bedrock may share a prefix, their paths differ."""
+    others = [route.prefix for route in routes if not route.kind.startswith("bedrock")]
+    control = [route.prefix for route in routes if route.kind == "bedrock_control"]
     for field, values in (
         ("name", [route.name for route in routes]),
         ("prefix", [route.prefix for route in routes if route.kind != "bedrock_control"]),
-        ("prefix", [route.prefix for route in routes if not route.kind.startswith("bedrock")]
-                   + [route.prefix for route in routes if route.kind == "bedrock_control"]),
-    ):  # fmt: skip
+        ("prefix", others + control),
+    ):
         for value in sorted({value for value in values if values.count(value) > 1}):
             reader.problem(f"routes: {field} {value!r} is used more than once")
     injected = {route.host for route in routes if route.credential or route.uses_chain}
