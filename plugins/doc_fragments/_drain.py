@@ -17,14 +17,14 @@ options:
     suboptions:
       workspaces:
         description:
-          - Whether conversations may be drained. They get O(drain.deadline) seconds to end by themselves. Those that still
-            run then are stopped.
+          - Whether conversations may be drained. They get O(drain.deadline) seconds to end by themselves. Those that
+            still run then are stopped.
         type: bool
         default: false
       others:
         description:
-          - Names of containers that are no conversations and may be stopped. They are started again afterwards, unless the
-            change hides them.
+          - Names of containers that are no conversations and may be stopped. They are started again afterwards, unless
+            the change hides them.
         type: list
         elements: str
         default: []

@@ -16,7 +16,7 @@ import errno
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 INT_MASK = 0xFFFFFFFF
@@ -191,6 +191,33 @@ def _learning(policy: Policy) -> Policy:
     return {**policy, "filters": filters, "deny": [group for group in policy["deny"] if group.get("sealed")]}
 
 
+def _allow_rules(policy: Policy, opened: set[str], removed: set[str]) -> Iterator[Rule]:
+    for group in policy["allow"]:
+        names = sorted(set(group["calls"]) - removed)
+        if names:
+            yield {"comment": f"{group['category']}: {group['reason']}", "names": names, "action": "SCMP_ACT_ALLOW"}
+    if opened:
+        yield {"comment": "seccomp_extra_allowed", "names": sorted(opened), "action": "SCMP_ACT_ALLOW"}
+    for group in policy["filters"]:
+        expanded = list(_filter_rules(group, removed))
+        if expanded:  # the reason stands once, over the first of its rules
+            yield {"comment": group["reason"], **expanded[0]}
+            yield from expanded[1:]
+
+
+def _deny_rules(policy: Policy, opened: set[str], newly_denied: list[str]) -> Iterator[Rule]:
+    for group in policy["deny"]:
+        names = sorted(set(group["calls"]) - opened)
+        if names:
+            yield _refusal(f"{group['group']}: {group['reason']}", names, _errno_number(group["errno"]))
+    if newly_denied:
+        yield _refusal("seccomp_extra_denied", newly_denied, errno.EPERM)
+
+
+def _refusal(comment: str, names: list[str], number: int) -> Rule:
+    return {"comment": comment, "names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": number}
+
+
 def render_profile(
     policy: Policy, extra_allowed: Sequence[str] = (), extra_denied: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -206,40 +233,10 @@ def render_profile(
     if learning:
         policy = _learning(policy)
 
-    rules: list[Rule] = []
-    for group in policy["allow"]:
-        names = sorted(set(group["calls"]) - removed)
-        if names:
-            rules.append(
-                {"comment": f"{group['category']}: {group['reason']}", "names": names, "action": "SCMP_ACT_ALLOW"}
-            )
-    if opened:
-        rules.append({"comment": "seccomp_extra_allowed", "names": sorted(opened), "action": "SCMP_ACT_ALLOW"})
-    for group in policy["filters"]:
-        expanded = list(_filter_rules(group, removed))
-        if expanded:  # the reason stands once, over the first of its rules
-            rules += [{"comment": group["reason"], **expanded[0]}, *expanded[1:]]
-    for group in policy["deny"]:
-        names = sorted(set(group["calls"]) - opened)
-        if names:
-            rules.append(
-                {
-                    "comment": f"{group['group']}: {group['reason']}",
-                    "names": names,
-                    "action": "SCMP_ACT_ERRNO",
-                    "errnoRet": _errno_number(group["errno"]),
-                }
-            )
-    newly_denied = sorted(removed - already_denied)
-    if newly_denied:
-        rules.append(
-            {
-                "comment": "seccomp_extra_denied",
-                "names": newly_denied,
-                "action": "SCMP_ACT_ERRNO",
-                "errnoRet": errno.EPERM,
-            }
-        )
+    rules = [
+        *_allow_rules(policy, opened, removed),
+        *_deny_rules(policy, opened, sorted(removed - already_denied)),
+    ]
     default = {"defaultAction": "SCMP_ACT_LOG"} if learning else DEFAULT_REFUSAL
     return {
         **default,

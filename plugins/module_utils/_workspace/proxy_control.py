@@ -31,7 +31,7 @@ class ProxyControl:
         self._ask("close", conversation_id)
 
     def environment(self, conversation_id: str) -> dict[str, str]:
-        """The variables that make clients in a conversation's container use the proxy's routes. No secret is in them."""
+        """The variables that make clients in a container use the proxy's routes. No secret is in them."""
         variables: dict[str, str] = self._ask("environment", conversation_id)["environment"]
         return variables
 
