@@ -108,19 +108,11 @@ PROBES = (
     ),
     _probe(
         "write_core_pattern",
-        "Set the program that the host runs on a crash",
+        "Change a setting of the kernel: the program that the host runs on a crash",
         ("/proc/sys/kernel/core_pattern",),
         ("apparmor", "readonly_paths", "userns"),
         _GUIDE,
         "CVE-2022-0492",
-        write=True,
-    ),
-    _probe(
-        "write_kernel_setting",
-        "Change a setting of the kernel",
-        ("/proc/sys/net/ipv4/ip_forward",),
-        ("apparmor", "readonly_paths"),
-        "deployment guide: /proc/sys",
         write=True,
     ),
     _probe(
