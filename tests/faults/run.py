@@ -1,0 +1,182 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cuts every conversion short at every step, and looks whether the host keeps what the roles promise."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.flows import FLOWS, Flow
+from faults.machine import FaultError, Machine, machine
+
+_SHIM = Path(__file__).with_name("shim.sh")
+_PROGRAMS = ("blkid", "cp", "losetup", "mkfs.xfs", "mount", "sync", "systemctl", "truncate", "umount", "xfs_growfs")
+_DOCKER_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place to cut: before the module's command of this number, or after the play's changing task of it."""
+
+    flow: Flow
+    mode: str
+    number: int
+    words: str
+
+    def __str__(self) -> str:
+        place = f"after changing task {self.number}" if self.mode == "play" else f"before {self.words}"
+        return f"{self.flow.name}: {self.mode} {place}"
+
+
+class Walk:
+    """All points of one flow on one machine."""
+
+    def __init__(self, host: Machine, flow: Flow, folder: Path) -> None:
+        self.host = host
+        self.flow = flow
+        self.there = _playbook(folder / f"{flow.name}.yml", flow.role, flow.variables)
+        self.back = _playbook(folder / f"{flow.name}-back.yml", flow.role, flow.back)
+
+    def points(self) -> list[Point]:
+        """From one run without a fault: what the module calls, and how many tasks change something."""
+        self._arm("none", 0)
+        done = self.host.play(self.there)
+        if done.returncode != 0:
+            raise FaultError(f"{self.flow.name} does not even work undisturbed:\n{done.stdout}{done.stderr}")
+        self.host.check(self.flow.finished)
+        calls = self.host.check("cat /run/fault/log").splitlines()
+        recap = re.search(r"changed=(\d+)", done.stdout)
+        tasks = int(recap[1]) if recap else 0
+        found = [
+            Point(self.flow, mode, number, words)
+            for mode in self.flow.modes
+            if mode != "play"
+            for number, words in enumerate(calls, 1)
+        ]
+        found += (
+            [Point(self.flow, "play", number, "") for number in range(1, tasks)] if "play" in self.flow.modes else []
+        )
+        self.reset()
+        return found
+
+    def cut(self, point: Point, before: str) -> None:
+        """One fault, and everything that must be so afterwards."""
+        boot = self.host.boot_id()
+        self._arm("none" if point.mode == "play" else point.mode, point.number)
+        self.host.play(self.there, kill_after=point.number if point.mode == "play" else 0)
+        if point.mode == "power":
+            self.host.wait_for_boot(boot)
+        self._docker_runs(point)
+        self._same(before, point, "after the fault")
+        self._arm("none", 0)
+        done = self.host.play(self.there)
+        if done.returncode != 0:
+            raise FaultError(f"{point}: the second run does not finish:\n{done.stdout}{done.stderr}")
+        self.host.check(f"set -e; {self.flow.finished}")
+        self._same(before, point, "after the second run")
+
+    def reset(self) -> None:
+        """The host as it was before the conversion."""
+        self.host.check(self.flow.clear)
+        done = self.host.play(self.back)
+        if done.returncode != 0:
+            raise FaultError(f"{self.flow.name}: the way back fails:\n{done.stdout}{done.stderr}")
+        self.host.check(self.flow.reset)
+
+    def _arm(self, mode: str, number: int) -> None:
+        self.host.check(
+            f"rm -rf /run/fault; mkdir /run/fault; echo {number} >/run/fault/at; echo {mode} >/run/fault/mode"
+        )
+
+    def _docker_runs(self, point: Point) -> None:
+        deadline = time.monotonic() + _DOCKER_SECONDS
+        while self.host.run("systemctl is-active docker && docker info").returncode != 0:
+            if time.monotonic() > deadline:
+                words = self.host.run(
+                    "systemctl status docker var-lib-docker.mount; journalctl -n 40 --no-pager"
+                ).stdout
+                raise FaultError(f"{point}: Docker does not run:\n{words}")
+            time.sleep(1)
+
+    def _same(self, before: str, point: Point, moment: str) -> None:
+        now = self.host.check(self.flow.check)
+        if now != before:
+            raise FaultError(f"{point}: {moment} the list differs:\n{before}\n--- now\n{now}")
+
+
+def _playbook(file: Path, role: str, variables: dict[str, object]) -> Path:
+    role_entry = {"role": f"bulkhead.workspace.{role}", "vars": variables}
+    play = {"hosts": "all", "become": True, "gather_facts": False, "roles": [role_entry]}
+    file.write_text(json.dumps([play]))
+    return file
+
+
+def install_shims(host: Machine) -> None:
+    host.check(
+        f"printf %s {shlex.quote(_SHIM.read_text())} >/usr/local/bin/fault-shim; chmod 755 /usr/local/bin/fault-shim"
+    )
+    host.check(f"cd /usr/local/bin; for one in {' '.join(_PROGRAMS)}; do ln -sf fault-shim $one; done")
+
+
+def chosen(points: Sequence[Point], flow: Flow, *, representative: bool) -> Iterator[Point]:
+    """All points, or the few that stand for the rest."""
+    for point in points:
+        wanted = any(
+            point.mode == mode and (str(point.number) == words if mode == "play" else point.words.startswith(words))
+            for mode, words in flow.representative
+        )
+        if wanted or not representative:
+            yield point
+
+
+def run(release: str, flows: Sequence[Flow], *, representative: bool) -> tuple[int, list[str]]:
+    """How many points were tried, and what went wrong at which."""
+    tried, wrong = 0, []
+    with machine("faults", release) as host, tempfile.TemporaryDirectory() as folder:
+        host.check(flows[0].prepare)
+        install_shims(host)
+        for flow in flows:
+            walk = Walk(host, flow, Path(folder))
+            if flow.name == "return":
+                host.play(walk.back)
+            before = host.check(flow.check)
+            for point in chosen(walk.points(), flow, representative=representative):
+                tried += 1
+                began = time.monotonic()
+                try:
+                    walk.cut(point, before)
+                    walk.reset()
+                except FaultError as error:
+                    wrong.append(str(error))
+                    print(f"FAILED  {point}\n{error}", flush=True)
+                    break
+                print(f"ok  {time.monotonic() - began:4.0f} s  {point}", flush=True)
+            if flow.name == "return":
+                host.play(walk.there)
+                host.check("rm -rf /var/lib/docker.xfs /var/lib/docker.before-xfs")
+    return tried, wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--release", choices=["trixie", "bookworm"], default="trixie")
+    parser.add_argument("--flow", action="append", choices=[flow.name for flow in FLOWS])
+    parser.add_argument("--representative", action="store_true", help="only the few points that `make test` tries")
+    options = parser.parse_args()
+    flows = [flow for flow in FLOWS if options.flow is None or flow.name in options.flow]
+    tried, wrong = run(options.release, flows, representative=options.representative)
+    print(f"faults: {tried} points tried on {options.release}, {len(wrong)} failed")
+    return 1 if wrong or not tried else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
