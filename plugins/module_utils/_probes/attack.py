@@ -11,11 +11,11 @@ import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import own_mounts
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names, normal, quota
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names, normal
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 
@@ -131,8 +131,9 @@ def _in_plain_containers(
     fit: bool,
 ) -> dict[str, verdict.Trial]:
     groups: dict[str, dict[str, tuple[Probe, Figures]]] = {}
-    for probe_id, entry in probes.items():
-        groups.setdefault(drafts.control_of(entry[0].defences), {})[probe_id] = entry
+    for probe_id, (probe, figures) in probes.items():
+        there = replace(probe, user=probe.control_user or probe.user)
+        groups.setdefault(drafts.control_of(probe.defences), {})[probe_id] = (there, figures)
     trials: dict[str, verdict.Trial] = {}
     for kind, group in groups.items():
         # The image's own program is all that is known to run where there is no python3.
@@ -162,11 +163,6 @@ def surroundings(driver: Driver, container: Mapping[str, Any], standins: StandIn
         tmpfs={
             "/dev/shm": normal.number(limits.get("ShmSize")) or None,
             **{path: _option(flags, "size") for path, flags in table.items()},
-        },
-        files={
-            mount["Destination"]: quota.read(Path(mount["Source"]), own_mounts()).files
-            for mount in mounts
-            if mount["Type"] == "volume"
         },
         host_name=os.uname().nodename,
         host_cpus=len(os.sched_getaffinity(0)),

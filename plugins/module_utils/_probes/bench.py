@@ -46,7 +46,7 @@ def thrown_away(driver: Driver, draft: Draft, token: str) -> Iterator[str]:
         for target, volume in volumes.items():
             size = draft.volumes[target]
             made = driver.create_volume(volume, {"size": size} if size else {}, labels)
-            if size and draft.limit_files:
+            if size:
                 quota_mend.ensure(Path(made["Mountpoint"]), int(size))
         driver.create(name, payload)
         driver.start(name)

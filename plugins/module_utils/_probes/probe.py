@@ -39,7 +39,6 @@ class Surroundings:
     cpu: float | None = None
     volumes: Mapping[str, int | None] = field(default_factory=dict)
     tmpfs: Mapping[str, int | None] = field(default_factory=dict)
-    files: Mapping[str, int | None] = field(default_factory=dict)
     host_name: str = ""
     host_cpus: int = 1
     host_memory: int = 0
@@ -82,6 +81,8 @@ class Probe:
     arguments: Figures = field(default_factory=dict)
     # Empty means the user that the container was made for, "default" whoever the container starts programs as.
     user: str = ""
+    # Another user in the control, where whom the act is aimed at belongs to somebody else.
+    control_user: str = ""
     # Bounds the act in seconds, inside; the run is bounded from outside as well.
     timeout: int = 10
     # Changes the process that it runs in, so nothing else may run there afterwards.

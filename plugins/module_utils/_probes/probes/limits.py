@@ -126,29 +126,8 @@ def fill(figures: Figures) -> Outcome:
     return SUCCEEDED if taken >= target else REFUSED, f"{taken} of {target} bytes in {directory}, {why}"
 
 
-def make_files(figures: Figures) -> Outcome:
-    """Makes more empty files than a file system may hold, all in one directory that is removed again."""
-    wanted, made, why = figures["files"], 0, "no error"
-    top = scratch(figures["directory"])
-    os.mkdir(top)
-    handle = os.open(top, os.O_RDONLY)
-    try:
-        while made < wanted:
-            os.close(os.open(str(made), os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=handle))
-            made += 1
-    except OSError as error:
-        why = name_of(error.errno or 0)
-    for number in range(made):
-        os.unlink(str(number), dir_fd=handle)
-    os.close(handle)
-    os.rmdir(top)
-    return SUCCEEDED if made >= wanted else REFUSED, f"{made} of {wanted} files in {figures['directory']}, {why}"
-
-
 _BEYOND = 32 * MEBIBYTE
 _RESERVE = 256 * MEBIBYTE
-# Some seconds on a fast machine.
-_MOST_FILES = 70_000
 
 
 def _children(surroundings: Surroundings) -> Figures | Impossible:
@@ -203,18 +182,6 @@ def _tmpfs(target: str) -> object:
         if size is None:
             return Impossible(reason=f"{target} is no memory file system with a size")
         return {"directory": target, "bytes": size + _BEYOND // 4}
-
-    return figures
-
-
-def _files(target: str) -> object:
-    def figures(surroundings: Surroundings) -> Figures | Impossible:
-        files = surroundings.files.get(target)
-        if files is None:
-            return Impossible(reason=f"{target} has no limit on the number of files")
-        if files > _MOST_FILES:
-            return Impossible(reason=f"{target} may hold {files} files, and a probe makes {_MOST_FILES} at the most")
-        return {"directory": target, "files": files + 1}
 
     return figures
 
@@ -287,15 +254,4 @@ PROBES = (
     # The AppArmor profile lets nobody write there but to the sockets' own places.
     _fill("/run", _tmpfs("/run"), "L5", "tmpfs_size", "apparmor"),
     _fill("/dev/shm", _tmpfs("/dev/shm"), "L5", "shm_size"),
-    Probe(
-        id="inodes_opt_venv",
-        layer="L3",
-        title="Make more files in /opt/venv than it may hold",
-        act=make_files,
-        figures=_files("/opt/venv"),  # type: ignore[arg-type]
-        defences=("volume_inodes",),
-        references=("security design: disk limit",),
-        timeout=60,
-        heavy=True,
-    ),
 )

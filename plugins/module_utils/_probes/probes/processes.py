@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from ..probe import Figures, Probe, Surroundings
+from ..probe import ROOT, Figures, Probe, Surroundings
 from ..toolkit import (
     REFUSED,
     SUCCEEDED,
@@ -170,6 +170,7 @@ PROBES = (
         layer="L1",
         title="Read the environment of a process outside",
         act=read_stranger,
+        control_user=ROOT,
         defences=("pid_namespace",),
         references=("security design: layer 1", "CIS Docker 5.16"),
     ),
@@ -178,6 +179,7 @@ PROBES = (
         layer="L1",
         title="Send a signal to a process outside",
         act=signal_stranger,
+        control_user=ROOT,
         defences=("pid_namespace",),
         references=("security design: layer 1", "CIS Docker 5.16"),
     ),
