@@ -70,6 +70,9 @@ class Daemon:
         configuration = self.home / "daemon.json"
         configuration.write_text(json.dumps(self.settings, indent=2))
         arguments = [
+            # A test that is killed runs no clean-up; the kernel then ends the daemon, and it its containers.
+            "setpriv",
+            "--pdeathsig=TERM",
             "dockerd",
             f"--config-file={configuration}",
             f"--host={self.url}",
