@@ -56,11 +56,6 @@ def test_the_neighbours_are_unharmed(attacked: dict[str, Any], host: Host) -> No
         assert host.check_output("docker inspect --format '{{.State.Running}}' ws-%s", conversation) == "true"
 
 
-def test_a_run_over_a_host_is_quick(attacked: dict[str, Any]) -> None:
-    # The promise is 90 s on such a machine by itself; others may be busy on it.
-    assert attacked["seconds"] < 180
-
-
 @pytest.mark.parametrize("name", ["report.html", "junit.xml", "report.sarif"])
 def test_the_other_forms_are_there(name: str) -> None:
     assert (FOLDER / name).stat().st_size > 10_000
