@@ -26,10 +26,14 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.erro
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _IMAGE = ("/usr/bin/env", "-i", _PATH)
 _FLAGS = ("-I", "-S", "-c")
-_USED = "ctypes, dataclasses, encodings.idna, errno, json, mmap, os, platform, re, select, signal, socket, stat, struct"
+# What acts import, and the codec that a look-up of a name loads.
+_USED = (
+    "__future__, collections.abc, contextlib, ctypes, encodings.idna, errno, json, mmap, os, platform, re, select, "
+    "signal, socket, stat, struct, subprocess, sys, time, typing"
+)
 # Asks a fresh interpreter for everything that it has loaded.
 _QUESTION = f"""
-import {_USED}, subprocess, sys
+import {_USED}
 modules = {{m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)}}
 mapped = {{line.split()[-1] for line in open("/proc/self/maps") if "/" in line.split()[-1]}}
 print(json.dumps([sorted(modules), sorted(mapped), os.path.realpath(sys.executable), sys.version_info[:2]]))

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.bulkhead.workspace.plugins.module_utils._probes import interpreter
+from ansible_collections.bulkhead.workspace.plugins.module_utils._probes import catalogue, interpreter, probe
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,14 @@ def test_it_runs_with_modules_of_its_own(carried: tuple[Path, list[str]]) -> Non
     whole = interpreter.carried_command("t", str(folder), command, question, "[]")
     said = subprocess.run(whole, capture_output=True, text=True, check=True, cwd="/").stdout
     assert said.split() == [str(folder), "3", "True"]
+
+
+def test_every_module_that_acts_import_is_carried() -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(probe.program(catalogue.PROBES.values()))):
+        if isinstance(node, ast.Import):
+            imported |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module))
+    carried = set(interpreter.image_question()[-1].removeprefix("import ").partition(";")[0].split(", "))
+    assert imported <= carried
