@@ -45,6 +45,7 @@ class Daemon:
 
     home: Path
     settings: Mapping[str, Any]
+    program: str = "dockerd"
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -73,7 +74,7 @@ class Daemon:
             # A test that is killed runs no clean-up; the kernel then ends the daemon, and it its containers.
             "setpriv",
             "--pdeathsig=TERM",
-            "dockerd",
+            self.program,
             f"--config-file={configuration}",
             f"--host={self.url}",
             f"--data-root={self.home}/data",
@@ -125,15 +126,17 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def daemon(settings: Mapping[str, Any] | None = None) -> Iterator[Daemon]:
+def daemon(settings: Mapping[str, Any] | None = None, *, program: str = "dockerd") -> Iterator[Daemon]:
     """A daemon for the length of a ``with`` block; ``settings`` are keys of daemon.json over this module's own.
+
+    ``program`` is what is started: dockerd, or something that becomes it.
 
     Needs root. Containers, images and volumes are gone afterwards, also when the block raised.
     """
     # Under /tmp for a short path: a unix socket's may have 107 bytes.
     home = Path(tempfile.mkdtemp(prefix="native-docker-"))
     home.chmod(0o711)  # with userns-remap, a mapped root must be able to walk to the volumes
-    running = Daemon(home, {**SETTINGS, **(settings or {})})
+    running = Daemon(home, {**SETTINGS, **(settings or {})}, program)
     try:
         running.start()
         yield running

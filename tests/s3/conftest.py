@@ -81,10 +81,8 @@ def remapping_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemo
         f'exec {real} "$@"\' dockerd "$@"\n'
     )
     wrapper.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{home}:{os.environ['PATH']}")
-        with daemon({"userns-remap": "nobody:nogroup"}) as running:
-            yield running
+    with daemon({"userns-remap": "nobody:nogroup"}, program=str(wrapper)) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
