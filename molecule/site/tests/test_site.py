@@ -105,5 +105,5 @@ def test_a_missing_image_is_named_with_its_cure(host: Host) -> None:
     before = host.check_output("docker ps --all --quiet; docker volume ls --quiet")
     status, output = playbook("workspace", "conversation_id=other", "workspace_image=none/such:1")
     assert status != 0
-    assert "none/such:1" in output and "bare" in output and "docker pull" in output
+    assert "none/such:1" in output and "bare" in output and "docker load" in output and "pull: true" in output
     assert host.check_output("docker ps --all --quiet; docker volume ls --quiet") == before

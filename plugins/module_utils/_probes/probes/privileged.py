@@ -138,7 +138,8 @@ PROBES = (
         act=unshare,
         arguments={"name": "user", "flag": 0x10000000},
         alone=True,
-        defences=("seccomp",),
+        # AppArmor from release 4; release 3 has no rule for user namespaces, and seccomp is alone there.
+        defences=("seccomp", "apparmor"),
         references=("CVE-2022-0185", "CVE-2022-25636", "CVE-2023-32233", "CVE-2024-1086"),
     ),
     Probe(
