@@ -9,7 +9,8 @@ from testinfra.host import Host
 
 
 def test_fstab_says_again_what_its_administrator_wrote(host: Host) -> None:
-    assert "/var/lib/docker xfs defaults,noatime,x-systemd.requires=spare.service 0 0" in host.file("/etc/fstab").content_string
+    line = "/var/lib/docker xfs defaults,noatime,x-systemd.requires=spare.service 0 0"
+    assert line in host.file("/etc/fstab").content_string
 
 
 def test_no_unit_of_ours_is_left(host: Host) -> None:
