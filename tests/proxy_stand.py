@@ -266,20 +266,22 @@ def read_all(sock: socket.socket) -> bytes:
         data += piece
 
 
-class Forwarder:
-    """What runs in a container: a TCP port on loopback that leads to the conversation's socket."""
+class Relay:
+    """A TCP server on loopback with a thread for each client; what it does with one is its subclass's affair."""
 
-    def __init__(self, path: str, port: int = 0) -> None:
-        self._path = path
+    def __init__(self, port: int = 0) -> None:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Accept no more."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def serve(self, client: socket.socket) -> None:
+        """Serve one client, who is closed afterwards."""
+        raise NotImplementedError
 
     def _accept(self) -> None:
         while True:
@@ -290,20 +292,39 @@ class Forwarder:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as inner:
-            inner.connect(self._path)
-            up = threading.Thread(target=self._pump, args=(client, inner), daemon=True)
-            up.start()
-            self._pump(inner, client)
-            up.join()
+        with client:
+            self.serve(client)
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            for side in (source, sink):
-                with contextlib.suppress(OSError):  # It is gone already.
-                    side.shutdown(socket.SHUT_RDWR)
+
+def join(client: socket.socket, server: socket.socket) -> None:
+    """Pass bytes between two sockets, both ways, until both sides have ended."""
+    up = threading.Thread(target=_pump, args=(client, server), daemon=True)
+    up.start()
+    _pump(server, client)
+    up.join()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        for side in (source, sink):
+            with contextlib.suppress(OSError):  # It is gone already.
+                side.shutdown(socket.SHUT_RDWR)
+
+
+class Forwarder(Relay):
+    """What runs in a container: a TCP port on loopback that leads to the conversation's socket."""
+
+    def __init__(self, path: str, port: int = 0) -> None:
+        self._path = path
+        super().__init__(port)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def serve(self, client: socket.socket) -> None:
+        """Lead one client to the socket."""
+        with socket.socket(socket.AF_UNIX) as inner:
+            inner.connect(self._path)
+            join(client, inner)

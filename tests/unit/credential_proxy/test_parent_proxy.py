@@ -6,59 +6,32 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from proxy_stand import Relay, join
 
 PLAIN = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 
 
-class Parent:
+class Parent(Relay):
     """A proxy that understands CONNECT and leads every tunnel to one port."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self._leads_to = port
         self.asked: list[bytes] = []
         self.reply = b"HTTP/1.1 200 OK\r\n\r\n"
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
+        self.address = f"127.0.0.1:{self.port}"
 
-    def close(self) -> None:
-        """Accept no more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client:
-            self.asked.append(client.recv(65536))
-            client.sendall(self.reply)
-            if not self.reply.startswith(b"HTTP/1.1 200"):
-                return
-            with socket.create_connection(("127.0.0.1", self._port)) as server:
-                up = threading.Thread(target=_pump, args=(client, server), daemon=True)
-                up.start()
-                _pump(server, client)
-                up.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
+    def serve(self, client: socket.socket) -> None:
+        """Answer as told, and open the tunnel if that was a yes."""
+        self.asked.append(client.recv(65536))
+        client.sendall(self.reply)
+        if self.reply.startswith(b"HTTP/1.1 200"):
+            with socket.create_connection(("127.0.0.1", self._leads_to)) as server:
+                join(client, server)
 
 
 @pytest.fixture
