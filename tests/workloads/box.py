@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from native_docker import Daemon, daemon
 
@@ -115,10 +116,13 @@ class Host:
 
 
 @contextmanager
-def host() -> Iterator[Host]:
-    """A native daemon, with the image's tree mounted where Docker keeps the image's one, empty layer."""
+def host(settings: Mapping[str, Any] | None = None) -> Iterator[Host]:
+    """A native daemon, with the image's tree mounted where Docker keeps the image's one, empty layer.
+
+    :param settings: further keys of daemon.json, or None.
+    """
     tree = image.build() / "tree"
-    with daemon() as running:
+    with daemon(settings) as running:
         ready = Host(running)
         empty = running.home / "empty.tar"
         with tarfile.open(empty, "w"):
