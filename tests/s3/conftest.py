@@ -17,6 +17,7 @@ from native_docker import Daemon, daemon
 from rgw import client, cluster
 
 from .double import Double, running
+from .server import gateway
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,13 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cluster.Cluster]:
     """An S3 server of its own, not the one that a scenario or the demo may have."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(cluster, "STATE", tmp_path_factory.mktemp("rgw") / "state")
-    try:
-        yield cluster.up()
-    finally:
-        cluster.down()
-        patch.undo()
+    with gateway(tmp_path_factory.mktemp("rgw") / "state") as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,24 @@ from rgw import client, cluster
 
 from . import module, real_clock
 from .policy import rules
+from .server import gateway
+
+
+@pytest.fixture
+def rgw(tmp_path: Path) -> Iterator[cluster.Cluster]:
+    """A server for each test: one that has several buckets with rules does not serve all of them."""
+    with gateway(tmp_path / "state") as started:
+        yield started
+
+
+@pytest.fixture
+def s3(rgw: cluster.Cluster) -> Any:
+    return client.connect(rgw)
+
+
+@pytest.fixture
+def access(rgw: cluster.Cluster) -> dict[str, str]:
+    return {**rgw.shown(), "region": client.REGION}
 
 
 def apply(access: dict[str, str], bucket: str, wanted: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
