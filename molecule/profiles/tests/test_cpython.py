@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,30 +22,27 @@ from workloads import box, cpython  # noqa: E402
 pytestmark = pytest.mark.skipif(
     "BULKHEAD_CPYTHON" not in os.environ, reason="takes more than half an hour; run by `make long-cpython`"
 )
-# A test that failed runs again alone: some of the suite's need a quiet machine.
-AGAIN = 3
 
 
-def run(host: Host, container: str, command: list[str]) -> dict[str, str]:
+def run(host: Host, container: str, tests: Sequence[str] = ()) -> dict[str, str]:
     host.run(f"docker exec {container} rm -f {cpython.RESULTS}")
-    host.run(shlex.join(["docker", "exec", container, *command]))
+    host.run(shlex.join(["docker", "exec", container, *cpython.command(tests, jobs=2)]))
     return cpython.outcomes(host.check_output(f"docker exec {container} cat {cpython.RESULTS}"))
 
 
 def test_what_passes_under_dockers_profiles_passes_under_ours(host: Host) -> None:
+    names = host.check_output(shlex.join(["docker", "exec", "ws-matrix", *cpython.listing()])).split()
+    ours = run(host, "ws-matrix")
+    missed = cpython.not_passed(names, ours)
+    print(f"{len(names)} tests, under ours {dict(Counter(ours.values()))}; {len(missed)} did not pass")
     host.check_output(
         shlex.join(["docker", "run", "--detach", "--name", "default", *box.OPTIONS, box.IMAGE, "sleep", "inf"])
     )
     try:
-        default = run(host, "default", cpython.command())
+        default = run(host, "default", sorted(missed))
     finally:
         host.run("docker rm --force --volumes default")
-    ours = run(host, "ws-matrix", cpython.command())
-    assert sum(outcome == "pass" for outcome in default.values()) > 5000
-    left = [one for one in cpython.differences(default, ours) if not one.reason]
-    for _ in range(AGAIN):
-        if left:
-            modules = sorted({one.test.split(".")[1] for one in left})
-            again = run(host, "ws-matrix", cpython.command(modules, tests=[one.test for one in left]))
-            left = [one for one in left if again.get(one.test) != "pass"]
-    assert left == []
+    found = cpython.differences(missed, default)
+    print(*found, sep="\n")
+    assert sum(outcome == "pass" for outcome in ours.values()) > 5000
+    assert cpython.unexplained(found, lambda tests: run(host, "ws-matrix", tests)) == []

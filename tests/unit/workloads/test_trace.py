@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from workloads import cpython, escapes, judge, trace
 
@@ -68,14 +70,28 @@ def test_an_answer_proves_only_where_the_kernel_has_the_thing() -> None:
     assert escapes.not_refused(confined) == ["e"]
 
 
-def test_only_what_passed_before_can_differ_and_known_reasons_are_named() -> None:
+def test_what_did_not_pass_counts_where_dockers_default_lets_it_pass() -> None:
     splice = "test.test_os.FileTests.test_splice"
-    before = {splice: "pass", "test.a": "pass", "test.b": "fail", "test.c": "pass"}
-    found = cpython.differences(before, {splice: "skip", "test.b": "fail", "test.c": "pass"})
+    names = ["test.a", "test.b", "test.c", splice, "Tests:", "test.test_socket.UDPLITETest.test_x"]
+    missed = cpython.not_passed(names, {splice: "skip", "test.b": "fail", "test.c": "pass"})
+    assert missed == {"test.a": "did not run", "test.b": "fail", splice: "skip"}
+    found = cpython.differences(missed, {splice: "pass", "test.a": "pass", "test.b": "fail"})
     assert [(one.test, one.ours, bool(one.reason)) for one in found] == [
         ("test.a", "did not run", False),
         (splice, "skip", True),
     ]
+
+
+def test_a_difference_without_a_reason_stays_only_if_it_fails_alone_too() -> None:
+    found = [cpython.Difference(name, "fail", reason) for name, reason in (("a", ""), ("b", ""), ("c", "known"))]
+    asked: list[list[str]] = []
+
+    def again(tests: Sequence[str]) -> dict[str, str]:
+        asked.append(list(tests))
+        return {"a": "pass", "b": "fail"}
+
+    assert cpython.unexplained(found, again) == [found[1]]
+    assert asked == [["a", "b"], ["b"], ["b"]]
 
 
 def test_a_test_that_ran_twice_has_its_better_outcome() -> None:
