@@ -35,7 +35,8 @@ def probes_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, probe in PROBES.items():
-        stops = ", ".join(f"`{defence}`" for defence in probe.defences)
+        needs = {defence: f" ({feature})" for defence, feature in probe.needs.items()}
+        stops = ", ".join(f"`{defence}`{needs.get(defence, '')}" for defence in probe.defences)
         references = "; ".join(probe.references)
         control = drafts.control_of(probe.defences)
         rows.append(f"| `{name}` | {probe.layer} | {probe.title} | {stops} | {control} | {references} |")

@@ -200,7 +200,7 @@ def chosen(params: Mapping[str, Any]) -> list[Probe]:
     return [probe for probe in wanted if probe.layer in (params["layers"] or LAYERS)]
 
 
-def result(probes: Sequence[Probe], found: Mapping[str, Any], without: Sequence[str]) -> dict[str, Any]:
+def result(found: Mapping[str, Any], without: Sequence[str]) -> dict[str, Any]:
     """What the module returns."""
     attacks = found["attacks"]
     counts = verdict.counts(attacks)
@@ -211,7 +211,7 @@ def result(probes: Sequence[Probe], found: Mapping[str, Any], without: Sequence[
         "counts": counts,
         "layers": verdict.by_layer(attacks),
         "open": sorted(name for name, entry in attacks.items() if entry["status"] == verdict.OPEN),
-        "expected_open": sorted(verdict.expected_open(probes, closed_over(without)) & set(tried)),
+        "expected_open": sorted(verdict.expected_open(attacks, closed_over(without))),
         "blocked": bool(tried) and all(attacks[name]["blocked"] for name in tried),
         "proven": bool(tried) and unharmed and all(attacks[name]["proven"] for name in tried),
     }
@@ -248,7 +248,7 @@ def main() -> None:
                 without=params["without"],
             )
         seconds = round(time.monotonic() - began, 1)
-        module.exit_json(changed=False, seconds=seconds, **result(probes, found, params["without"]))
+        module.exit_json(changed=False, seconds=seconds, **result(found, params["without"]))
 
 
 if __name__ == "__main__":

@@ -63,8 +63,7 @@ def deviations(off: Sequence[str], result: Mapping[str, Any]) -> list[str]:
 
 def expected_red(off: Sequence[str], result: Mapping[str, Any]) -> set[str]:
     """Of the probes that were tried, those whose every defence is off."""
-    tried = [PROBES[name] for name, entry in result["attacks"].items() if entry["status"] != "not_applicable"]
-    return expected_open(tried, closed_over(off))
+    return expected_open(result["attacks"], closed_over(off))
 
 
 def lacks(entry: Mapping[str, Any]) -> bool:
@@ -80,12 +79,12 @@ def matrix(results: Mapping[Names, Mapping[str, Any]]) -> list[str]:
     rows.append("|---|---|---|---|---|")
     for name, defence in DEFENCES.items():
         alone = results.get((name,), {})
-        red = _named(name, alone.get("open") or [])
+        red = _red(name, alone)
         together = {
             probe
             for off, result in results.items()
             if name in closed_over(off) and len(off) > 1
-            for probe in _named(name, result.get("open") or [])
+            for probe in _red(name, result)
         }
         bad = [line for off, result in results.items() if name in off for line in deviations(off, result)]
         # What was never seen red is no evidence, however quiet the runs were.
@@ -111,8 +110,9 @@ def runs(results: Mapping[Names, Mapping[str, Any]]) -> list[str]:
     return rows
 
 
-def _named(defence: str, red: Iterable[str]) -> list[str]:
-    return sorted(probe for probe in red if defence in PROBES[probe].defences)
+def _red(defence: str, result: Mapping[str, Any]) -> list[str]:
+    """The probes that named a defence on that machine, and turned red."""
+    return [probe for probe in result.get("open") or [] if defence in result["attacks"][probe]["defences"]]
 
 
 def _listed(names: Iterable[str]) -> str:

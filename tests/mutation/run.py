@@ -4,12 +4,13 @@
 """``make long-mutation``: every defence switched off, alone and together with those that stop the same act.
 
 On a machine of its own, in copies of a conversation's container that are thrown away. Prints the matrix and keeps it in
-docs/evidence/. Takes about half an hour for each release of Debian.
+docs/evidence/. What an interrupted run has seen is kept, and counts as long as the probes stay as they were.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -37,24 +38,22 @@ def main() -> int:
     parser.add_argument("--machine", help="an inventory of a machine that is prepared already")
     parser.add_argument("--first", type=int, default=0, help="only so many sets, for a quick look")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run ended")
+    parser.add_argument("--minutes", type=float, default=600, help="begin nothing new after so many; resume later")
     parser.add_argument("--tell", action="store_true", help="only tell and keep what an interrupted run has seen")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     kept = BUILD / f"results-{options.release}.json"
     if options.tell:
-        known = json.loads(kept.read_text())
-        seen = {off: known["+".join(off)] for off in sets() if "+".join(off) in known}
-        return tell(seen, options.release, keep=True)
+        return tell(told_by(recall(kept)), options.release, keep=True)
     os.environ["BULKHEAD_OWNER_PID"] = str(os.getpid())
+    known = recall(kept) if options.resume else {}
     try:
         inventory = options.machine or prepare(options.release)
-        if not options.resume:
-            kept.unlink(missing_ok=True)
-        results = attack(inventory, sets()[: options.first or None], kept)
+        attack(inventory, sets()[: options.first or None], known, kept, options.minutes)
     finally:
         if not options.machine:
             subprocess.run([*VM, "down", MACHINE], capture_output=True)
-    return tell(results, options.release, keep=not options.first)
+    return tell(told_by(known), options.release, keep=not options.first)
 
 
 def prepare(release: str) -> str:
@@ -82,12 +81,14 @@ def playbook(inventory: str, path: Path, variables: dict[str, Any]) -> None:
         sys.exit(f"cannot run {path.name} on the machine: ended with {done.returncode}; log: {log}\n{words}")
 
 
-def attack(inventory: str, wanted: list[Names], kept: Path) -> dict[Names, dict[str, Any]]:
-    """The results by set, told as they come, and kept in a file from which an interrupted run can go on."""
-    known: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else {}
+def attack(inventory: str, wanted: list[Names], known: dict[str, Any], kept: Path, minutes: float) -> None:
+    """Adds the results to what is known, told as they come, and kept in a file from which a run can go on."""
     missing = [off for off in wanted if "+".join(off) not in known]
     began, file = time.monotonic(), BUILD / "batch.json"
     for start in range(0, len(missing), BATCH):
+        if time.monotonic() - began > minutes * 60:
+            print(f"{len(missing) - start} sets left; go on with --resume", flush=True)
+            return
         batch = missing[start : start + BATCH]
         variables = {
             "mutation_sets": [{"off": off, "probes": concerned(off)} for off in batch],
@@ -99,18 +100,40 @@ def attack(inventory: str, wanted: list[Names], kept: Path) -> dict[Names, dict[
             wrong = deviations(off, result)
             told = "; ".join(wrong) if wrong else f"{len(result['open'])} red, exactly as expected"
             print(f"{time.monotonic() - began:5.0f} s  without {'+'.join(off)}: {told}", flush=True)
-        kept.write_text(json.dumps(known))
-    return {off: known["+".join(off)] for off in wanted}
+        kept.write_text(json.dumps({"code": code(), "sets": known}))
+
+
+def recall(kept: Path) -> dict[str, Any]:
+    """What an earlier run has seen, by set. Refuses what other probes saw."""
+    document = json.loads(kept.read_text())
+    if document["code"] != code():
+        sys.exit(f"cannot go on with {kept}: the probes have changed since; start anew without --resume")
+    sets_seen: dict[str, Any] = document["sets"]
+    return sets_seen
+
+
+def told_by(known: dict[str, Any]) -> dict[Names, dict[str, Any]]:
+    """The results in the order in which the sets are tried."""
+    return {off: known["+".join(off)] for off in sets() if "+".join(off) in known}
+
+
+def code() -> str:
+    """A digest of everything that decides how a probe ends."""
+    files = sorted((CHECKOUT / "plugins" / "module_utils" / "_probes").rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def tell(results: dict[Names, dict[str, Any]], release: str, *, keep: bool) -> int:
     """Prints the matrix, and keeps it if wished."""
     wrong = [line for off, result in results.items() for line in deviations(off, result)]
+    attempts = sum(len(result.get("attacks", {})) for result in results.values())
+    minutes = sum(result.get("seconds", 0) for result in results.values()) / 60
     lines = [
         f"# Mutation matrix, Debian {'13' if release == 'trixie' else '12'}",
         "",
         f"`make long-mutation`, {time.strftime('%Y-%m-%d')}: {len(results)} of {len(sets())} sets of defences "
-        f"switched off, {len(wrong)} deviations. [What it means](../mutation.md).",
+        f"switched off, {len(wrong)} deviations. {attempts} attacks in {minutes:.0f} minutes, all by the same code "
+        f"(SHA-256 of the probes: {code()[:16]}). [What it means](../mutation.md).",
         "",
         "## By defence",
         "",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,31 @@ def test_the_neighbours_are_unharmed(attacked: dict[str, Any], host: Host) -> No
 @pytest.mark.parametrize("name", ["report.html", "junit.xml", "report.sarif"])
 def test_the_other_forms_are_there(name: str) -> None:
     assert (FOLDER / name).stat().st_size > 10_000
+
+
+def verify(tmp_path: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """Runs the playbook as somebody in a pipeline would; its exit status and its report."""
+    command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "bulkhead.workspace.verify"]
+    done = subprocess.run([*command, "-e", f"workspace_report={tmp_path}", *options], stdout=subprocess.PIPE, text=True)
+    print(done.stdout)
+    return done.returncode, json.loads((tmp_path / "report.json").read_text())
+
+
+def test_a_layer_by_its_tag_tries_its_probes_and_no_others(tmp_path: Path, attacked: dict[str, Any]) -> None:
+    status, document = verify(tmp_path, "--tags", "L4")
+    tried = document["hosts"]["bare"]["conversations"]["demo"]["probes"]
+    assert status == 0
+    assert set(tried) == {name for name, entry in attacked["probes"].items() if entry["layer"] == "L4"}
+    assert {entry["status"] for entry in tried.values()} == {"proven"}
+
+
+def test_a_layer_that_is_not_in_force_is_told_and_ends_with_2(tmp_path: Path, host: Host) -> None:
+    host.check_output("docker update --pids-limit -1 ws-other")
+    try:
+        status, document = verify(tmp_path, "-e", "workspace_attacks=none")
+    finally:
+        host.check_output("docker update --pids-limit 64 ws-other")
+    layers = document["hosts"]["bare"]["conversations"]["other"]["layers"]
+    assert status == 2
+    assert [name for name, layer in layers.items() if layer["status"] == "not_enforced"] == ["L3"]
+    assert any("other" in problem and "L3" in problem for problem in document["summary"]["problems"])

@@ -15,13 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names, normal
+from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import own_mounts
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, names, normal, quota
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.driver import Driver
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 
-from . import bench, drafts, verdict
+from . import apparmor, bench, drafts, verdict
 from .defences import closed_over, switch_off
-from .probe import Figures, Impossible, Probe, Surroundings
+from .probe import APPARMOR_4, WHOLE_ROOT, Figures, Impossible, Probe, Surroundings
 from .standins import StandIns, standing_in
 from .toolkit import kernel_name
 
@@ -50,25 +51,25 @@ def attack(
             probe.id: (probe, found) for probe in probes if not isinstance(found := figures[probe.id], Impossible)
         }
         if throwaway or without:
-            inside, kernel_inside = _in_copy(
-                driver, container, around, standins, possible, closed_over(without), fit=fit
-            )
+            inside, place = _in_copy(driver, container, around, standins, possible, closed_over(without), fit=fit)
         else:
-            inside, kernel_inside = _in_place(driver, container, around, possible, fit=fit)
+            inside, place = _in_place(driver, container, around, possible, fit=fit)
+        if place.whole_root:
+            around = replace(around, features=around.features | {WHOLE_ROOT})
         controls = _in_plain_containers(driver, container, around, standins, possible, fit=fit) if control else {}
     verdicts = {}
-    for probe in probes:
+    for probe in (probe.here(around) for probe in probes):
         found = figures[probe.id]
         if isinstance(found, Impossible):
             verdicts[probe.id] = verdict.impossible(probe, found.reason)
         else:
             compared = controls.get(probe.id, verdict.NO_CONTROL)
             kind = drafts.control_of(probe.defences)
-            trial = verdict.of_runtime(probe, inside[probe.id], kernel_inside, kernel_name())
+            trial = verdict.of_runtime(probe, inside[probe.id], place.kernel, kernel_name())
             verdicts[probe.id] = verdict.verdict(probe, trial, compared, kind)
     return {
         "attacks": verdicts,
-        "runtime": verdict.runtime(container["HostConfig"].get("Runtime") or "runc", kernel_inside, kernel_name()),
+        "runtime": verdict.runtime(container["HostConfig"].get("Runtime") or "runc", place.kernel, kernel_name()),
         "neighbours": _compared(before, _neighbours(driver, container["Id"])),
     }
 
@@ -90,7 +91,7 @@ def _in_place(
     probes: Mapping[str, tuple[Probe, Figures]],
     *,
     fit: bool,
-) -> tuple[dict[str, verdict.Trial], str]:
+) -> tuple[dict[str, verdict.Trial], bench.Bench]:
     name = str(container["Name"]).lstrip("/")
     place = bench.Bench(driver, name, around.token, around.user, fit=fit)
     trials = place.attack(probes)
@@ -100,7 +101,7 @@ def _in_place(
             f"cannot vouch for container {name}: it did not survive; start it again with workspace_container"
         )
     bench.sweep(int(now["State"]["Pid"]), [*around.volumes, *around.tmpfs], around.token)
-    return trials, place.kernel
+    return trials, place
 
 
 def _in_copy(
@@ -112,13 +113,13 @@ def _in_copy(
     off: frozenset[str],
     *,
     fit: bool,
-) -> tuple[dict[str, verdict.Trial], str]:
+) -> tuple[dict[str, verdict.Trial], bench.Bench]:
     sizes = {target: str(size or "") for target, size in around.volumes.items()}
     draft = drafts.clone(container, sizes, standins.foreign)
     switch_off(draft, off)
     with bench.thrown_away(driver, draft, around.token) as name:
         place = bench.Bench(driver, name, around.token, around.user, fit=fit)
-        return place.attack(probes), place.kernel
+        return place.attack(probes), place
 
 
 def _in_plain_containers(
@@ -164,6 +165,11 @@ def surroundings(driver: Driver, container: Mapping[str, Any], standins: StandIn
             "/dev/shm": normal.number(limits.get("ShmSize")) or None,
             **{path: _option(flags, "size") for path, flags in table.items()},
         },
+        files={
+            mount["Destination"]: quota.read(Path(mount["Source"]), own_mounts()).files
+            for mount in mounts
+            if mount["Type"] == "volume"
+        },
         host_name=os.uname().nodename,
         host_cpus=len(os.sched_getaffinity(0)),
         host_memory=kernel.available_memory(),
@@ -175,6 +181,7 @@ def surroundings(driver: Driver, container: Mapping[str, Any], standins: StandIn
         udp=standins.udp,
         abstract=standins.abstract,
         proxy=any(mount["Destination"] == names.PROXY_MOUNT for mount in mounts),
+        features=frozenset({APPARMOR_4} if apparmor.refuses_user_namespaces(container["AppArmorProfile"]) else ()),
     )
 
 

@@ -24,7 +24,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.erro
 
 from . import interpreter, standins
 from .defences import Draft
-from .probe import Figures, Probe, program
+from .probe import ROOT, Figures, Probe, program
 from .verdict import FAILED, Trial
 
 _COUNTERS = ("memory.events", "pids.events", "cpu.stat")
@@ -43,12 +43,15 @@ def thrown_away(driver: Driver, draft: Draft, token: str) -> Iterator[str]:
     mounts += [{"Type": "volume", "Source": volume, "Target": target} for target, volume in volumes.items()]
     payload = {**draft.config, "Labels": labels, "HostConfig": {**draft.host, "Mounts": mounts}}
     try:
+        made = {}
         for target, volume in volumes.items():
             size = draft.volumes[target]
-            made = driver.create_volume(volume, {"size": size} if size else {}, labels)
-            if size:
-                quota_mend.ensure(Path(made["Mountpoint"]), int(size))
+            made[target] = driver.create_volume(volume, {"size": size} if size else {}, labels)
         driver.create(name, payload)
+        # With the container, Docker has given the volumes projects, which limit bytes only.
+        for target, size in draft.volumes.items():
+            if size and draft.limit_files:
+                quota_mend.ensure(Path(made[target]["Mountpoint"]), int(size))
         driver.start(name)
         yield name
     finally:
@@ -86,6 +89,8 @@ class Bench:
         self._driver, self._name, self._token, self._user, self._fit = driver, name, token, user, fit
         # What the kernel inside calls itself; empty until something ran.
         self.kernel = ""
+        # Whether root there holds every capability of the bounding set; so it is taken to be until root ran.
+        self.whole_root = True
 
     def attack(self, probes: Mapping[str, tuple[Probe, Figures]]) -> dict[str, Trial]:
         """The outcomes by probe."""
@@ -114,7 +119,10 @@ class Bench:
         limit = sum(probe.timeout for probe, _figures in group.values()) + _GRACE_SECONDS
         with self._counted() as counted, _bounded(self._token, limit):
             status, output = self._driver.execute(self._name, command(source, json.dumps(batch)), user=user)
-        self.kernel = read_kernel(output) or self.kernel
+        greeting = read_greeting(output)
+        self.kernel = str(greeting.get("kernel") or self.kernel)
+        if user == ROOT:
+            self.whole_root = bool(greeting.get("whole", True))
         return read_trials(group, status, output, counted)
 
     @contextmanager
@@ -156,12 +164,12 @@ class Bench:
         return int(container["State"]["Pid"])
 
 
-def read_kernel(output: str) -> str:
-    """The kernel's name in a batch's first line."""
+def read_greeting(output: str) -> dict[str, Any]:
+    """What a batch's first line says: the kernel's name, and whether its user holds the whole bounding set."""
     try:
-        return str(json.loads(output.partition("\n")[0])["kernel"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+        return dict(json.loads(output.partition("\n")[0]))
+    except (ValueError, TypeError):
+        return {}
 
 
 def read_trials(

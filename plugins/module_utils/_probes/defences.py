@@ -26,6 +26,7 @@ class Draft:
     config: dict[str, Any]
     host: dict[str, Any]
     volumes: dict[str, str] = field(default_factory=dict)
+    limit_files: bool = True
     neighbour: str = ""
     foreign: Path = Path()
 
@@ -94,6 +95,10 @@ def _start_as_root(draft: Draft) -> None:
 
 def _unlimited_volumes(draft: Draft) -> None:
     draft.volumes = dict.fromkeys(draft.volumes, "")
+
+
+def _unlimited_files(draft: Draft) -> None:
+    draft.limit_files = False
 
 
 def _foreign_mounts(draft: Draft) -> None:
@@ -205,6 +210,13 @@ _ROWS = (
     ("swap_limit", "L3", "no swap", "workspace_container: memory_swap (fixed)", _set(MemorySwap=-1)),
     ("cpu_quota", "L3", "limit of processor time", "workspace_container: cpu_quota", _set(CpuQuota=0, CpuPeriod=0)),
     ("volume_quota", "L3", "limit of disk", "workspace_container: disk_limit, xfs_quota", _unlimited_volumes),
+    (
+        "volume_inodes",
+        "L3",
+        "limit of files on the disk",
+        "workspace_container: disk_limit, venv_size (a file for each 16 KiB)",
+        _unlimited_files,
+    ),
     ("network_none", "L4", "no network", "workspace_container: network", _set(NetworkMode="host", UsernsMode="host")),
     (
         "proxy_policy",
@@ -242,6 +254,8 @@ _ROWS = (
 )
 
 _IMPLIES = {
+    # Both are limits of one project quota.
+    "volume_quota": ("volume_inodes",),
     # Docker or runc refuses these under a user namespace.
     "ipc_namespace": ("userns", "shm_size"),
     # Privileged switches profiles off, too, even where they are asked for.

@@ -16,13 +16,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import toolkit
 
 MEBIBYTE = 1024 * 1024
 ROOT = "0:0"
+
+# What not every supported host has: Surroundings.features. AppArmor 3 has no rule for user namespaces. Docker 20.10
+# gives a program that root starts in a container made for another user no capability, only the bounding set.
+APPARMOR_4, WHOLE_ROOT = "AppArmor 4", "root with capabilities"
 
 Figures = Mapping[str, Any]
 Act = Callable[[Figures], toolkit.Outcome]
@@ -39,6 +43,8 @@ class Surroundings:
     cpu: float | None = None
     volumes: Mapping[str, int | None] = field(default_factory=dict)
     tmpfs: Mapping[str, int | None] = field(default_factory=dict)
+    # How many files each volume may hold.
+    files: Mapping[str, int | None] = field(default_factory=dict)
     host_name: str = ""
     host_cpus: int = 1
     host_memory: int = 0
@@ -51,6 +57,8 @@ class Surroundings:
     udp: tuple[str, int] = ("127.0.0.1", 0)
     abstract: str = ""
     proxy: bool = True
+    # Those of the features that probes speak of that this host has.
+    features: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,9 @@ class Impossible:
     """Why an act cannot be tried here, for example because the container has no such limit."""
 
     reason: str
+
+
+Measure = Callable[[Surroundings], Figures | Impossible]
 
 
 def no_figures(_surroundings: Surroundings) -> Figures | Impossible:
@@ -76,7 +87,9 @@ class Probe:
     # Each of them stops the act by itself; ids of defences.py.
     defences: tuple[str, ...]
     references: tuple[str, ...]
-    figures: Callable[[Surroundings], Figures | Impossible] = no_figures
+    # Of the defences, those that stop the act only where the host has a feature: id to feature.
+    needs: Mapping[str, str] = field(default_factory=dict)
+    figures: Measure = no_figures
     # Constants for an act that several probes share.
     arguments: Figures = field(default_factory=dict)
     # Empty means the user that the container was made for, "default" whoever the container starts programs as.
@@ -89,6 +102,16 @@ class Probe:
     alone: bool = False
     # Uses up much of a limit: run after the others, one at a time.
     heavy: bool = False
+
+    def here(self, surroundings: Surroundings) -> Probe:
+        """The probe as it is on this host: without defences that the host cannot have, and with one more where root has
+        to gain the capabilities that the act takes, which no-new-privileges refuses.
+        """
+        have = [name for name in self.defences if self.needs.get(name) in {None, *surroundings.features}]
+        gains = "capabilities" in have and self.user == ROOT and WHOLE_ROOT not in surroundings.features
+        if gains and "no_new_privileges" not in have:
+            have.append("no_new_privileges")
+        return replace(self, defences=tuple(have))
 
     def measured(self, surroundings: Surroundings) -> Figures | Impossible:
         """The figures of the act, its constants included."""

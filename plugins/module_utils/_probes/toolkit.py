@@ -186,6 +186,15 @@ def own_cgroup(process: str = "self") -> str:
         return file.read().splitlines()[-1].split(":", 2)[2]
 
 
+def processor_seconds() -> tuple[float, str]:
+    """The processor time that the own cgroup has used, and who says so; that of ended children where there is none."""
+    try:
+        with open("/sys/fs/cgroup/cpu.stat") as file:
+            return int(dict(line.split() for line in file)["usage_usec"]) / 1e6, "the cgroup's usage"
+    except (OSError, KeyError):
+        return sum(os.times()[2:4]), "the processes' usage"
+
+
 def strangers() -> list[str]:
     """Processes of another cgroup than the own one and those below it."""
     own, found = own_cgroup(), []
@@ -285,13 +294,20 @@ def kernel_name() -> str:
     return f"{os.uname().release} {os.uname().version}"
 
 
+def holds_its_bound() -> bool:
+    """Whether this process may use every capability of its bounding set."""
+    with open("/proc/self/status") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return int(fields["CapPrm"], 16) == int(fields["CapBnd"], 16)
+
+
 def perform_batch() -> None:
     """Runs the acts of the first argument's list in order; a JSON line each, as soon as it is known.
 
     The second argument is the token of the run, under which files are made that must be gone afterwards.
     """
     os.environ["BULKHEAD_PROBE"] = sys.argv[2]
-    _say(json.dumps({"kernel": kernel_name()}))
+    _say(json.dumps({"kernel": kernel_name(), "whole": holds_its_bound()}))
     for line in run_acts(json.loads(sys.argv[1])):
         _say(line)
 

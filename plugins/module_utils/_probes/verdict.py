@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +127,7 @@ def by_layer(attacks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, in
     return {layer: counts(entries) for layer, entries in sorted(layers.items())}
 
 
-def expected_open(probes: Iterable[Probe], off: frozenset[str]) -> set[str]:
-    """Which acts succeed where a set of defences is off: those whose every defence is in it."""
-    return {probe.id for probe in probes if set(probe.defences) <= off}
+def expected_open(attacks: Mapping[str, Mapping[str, Any]], off: frozenset[str]) -> set[str]:
+    """Which of the tried acts succeed where a set of defences is off: those whose every defence is in it."""
+    tried = {name: entry for name, entry in attacks.items() if entry["status"] != NOT_APPLICABLE}
+    return {name for name, entry in tried.items() if set(entry["defences"]) <= off}

@@ -10,8 +10,8 @@ import os
 import signal
 import time
 
-from ..probe import MEBIBYTE, ROOT, Figures, Impossible, Probe, Surroundings
-from ..toolkit import REFUSED, SUCCEEDED, Outcome, name_of, scratch
+from ..probe import MEBIBYTE, ROOT, Figures, Impossible, Measure, Probe, Surroundings
+from ..toolkit import REFUSED, SUCCEEDED, Outcome, name_of, processor_seconds, scratch
 
 
 def fork_bomb(figures: Figures) -> Outcome:
@@ -80,7 +80,7 @@ def take_memory(figures: Figures) -> Outcome:
 def take_processors(figures: Figures) -> Outcome:
     """Keeps more processors busy than allowed for a second, and compares the time that the kernel gave."""
     children = []
-    began = time.monotonic()
+    before, began = processor_seconds()[0], time.monotonic()
     for _number in range(figures["children"]):
         child = os.fork()
         if child == 0:
@@ -90,12 +90,11 @@ def take_processors(figures: Figures) -> Outcome:
                 pass
             os._exit(0)
         children.append(child)
-    used = 0.0
     for child in children:
-        usage = os.wait4(child, 0)[2]
-        used += usage.ru_utime + usage.ru_stime
-    share = used / (time.monotonic() - began)
-    evidence = f"{share:.2f} processors for {figures['seconds']} s, allowed {figures['allowed']:.2f}"
+        os.waitpid(child, 0)
+    used, source = processor_seconds()
+    share = (used - before) / (time.monotonic() - began)
+    evidence = f"{share:.2f} processors by {source} for {figures['seconds']} s, allowed {figures['allowed']:.2f}"
     return SUCCEEDED if share > figures["allowed"] * 1.15 else REFUSED, evidence
 
 
@@ -126,8 +125,29 @@ def fill(figures: Figures) -> Outcome:
     return SUCCEEDED if taken >= target else REFUSED, f"{taken} of {target} bytes in {directory}, {why}"
 
 
+def make_files(figures: Figures) -> Outcome:
+    """Makes more empty files than a file system may hold, all in one directory that is removed again."""
+    wanted, made, why = figures["files"], 0, "no error"
+    top = scratch(figures["directory"])
+    os.mkdir(top)
+    handle = os.open(top, os.O_RDONLY)
+    try:
+        while made < wanted:
+            os.close(os.open(str(made), os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=handle))
+            made += 1
+    except OSError as error:
+        why = name_of(error.errno or 0)
+    for number in range(made):
+        os.unlink(str(number), dir_fd=handle)
+    os.close(handle)
+    os.rmdir(top)
+    return SUCCEEDED if made >= wanted else REFUSED, f"{made} of {wanted} files in {figures['directory']}, {why}"
+
+
 _BEYOND = 32 * MEBIBYTE
 _RESERVE = 256 * MEBIBYTE
+# Seconds on a fast machine; the default size of /opt/venv makes 65 536.
+_MOST_FILES = 70_000
 
 
 def _children(surroundings: Surroundings) -> Figures | Impossible:
@@ -164,7 +184,7 @@ def _processors(surroundings: Surroundings) -> Figures | Impossible:
     return {"children": int(surroundings.cpu) + 1, "seconds": 1.5, "allowed": surroundings.cpu}
 
 
-def _volume(target: str) -> object:
+def _volume(target: str) -> Measure:
     def figures(surroundings: Surroundings) -> Figures | Impossible:
         size = surroundings.volumes.get(target)
         if size is None:
@@ -176,7 +196,7 @@ def _volume(target: str) -> object:
     return figures
 
 
-def _tmpfs(target: str) -> object:
+def _tmpfs(target: str) -> Measure:
     def figures(surroundings: Surroundings) -> Figures | Impossible:
         size = surroundings.tmpfs.get(target)
         if size is None:
@@ -186,13 +206,25 @@ def _tmpfs(target: str) -> object:
     return figures
 
 
-def _fill(target: str, figures: object, layer: str, *defences: str, probe_id: str = "") -> Probe:
+def _files(target: str) -> Measure:
+    def figures(surroundings: Surroundings) -> Figures | Impossible:
+        files = surroundings.files.get(target)
+        if files is None:
+            return Impossible(reason=f"{target} has no limit on the number of files")
+        if files > _MOST_FILES:
+            return Impossible(reason=f"{target} may hold {files} files, and a probe makes {_MOST_FILES} at the most")
+        return {"directory": target, "files": files + 1}
+
+    return figures
+
+
+def _fill(target: str, figures: Measure, layer: str, *defences: str, probe_id: str = "") -> Probe:
     return Probe(
         id=probe_id or f"fill_{target.strip('/').replace('/', '_').replace('.', '')}",
         layer=layer,
         title=f"Fill {target} beyond its size",
         act=fill,
-        figures=figures,  # type: ignore[arg-type]
+        figures=figures,
         # Older Docker gives a memory file system the owner and mode that the image's directory has.
         control_user=ROOT if target == "/run" else "",
         defences=defences,
@@ -256,4 +288,15 @@ PROBES = (
     # The AppArmor profile lets nobody write there but to the sockets' own places.
     _fill("/run", _tmpfs("/run"), "L5", "tmpfs_size", "apparmor"),
     _fill("/dev/shm", _tmpfs("/dev/shm"), "L5", "shm_size"),
+    Probe(
+        id="inodes_opt_venv",
+        layer="L3",
+        title="Make more files in /opt/venv than it may hold",
+        act=make_files,
+        figures=_files("/opt/venv"),
+        defences=("volume_inodes",),
+        references=("security design: disk limit",),
+        timeout=60,
+        heavy=True,
+    ),
 )

@@ -15,7 +15,7 @@ import errno
 import os
 
 from ..capabilities import BITS
-from ..probe import ROOT, Figures, Probe
+from ..probe import APPARMOR_4, ROOT, Figures, Probe
 from ..toolkit import REFUSED, SUCCEEDED, Outcome, call, reached
 
 _WITH_A_CAPABILITY = ("seccomp", "capabilities", "apparmor")
@@ -138,8 +138,8 @@ PROBES = (
         act=unshare,
         arguments={"name": "user", "flag": 0x10000000},
         alone=True,
-        # AppArmor from release 4; release 3 has no rule for user namespaces, and seccomp is alone there.
         defences=("seccomp", "apparmor"),
+        needs={"apparmor": APPARMOR_4},
         references=("CVE-2022-0185", "CVE-2022-25636", "CVE-2023-32233", "CVE-2024-1086"),
     ),
     Probe(

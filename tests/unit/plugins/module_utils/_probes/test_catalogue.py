@@ -11,11 +11,12 @@ import importlib
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.bulkhead.workspace.plugins.module_utils._probes import apparmor, toolkit
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes import probe as probes
-from ansible_collections.bulkhead.workspace.plugins.module_utils._probes import toolkit
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.catalogue import PROBES
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.defences import DEFENCES, closed_over
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.probe import Impossible, Probe, Surroundings
@@ -29,6 +30,7 @@ SURROUNDINGS = Surroundings(
     cpu=2.0,
     volumes={"/workspace": 4 * GIB, "/opt/venv": GIB},
     tmpfs=dict.fromkeys(("/tmp", "/var/tmp", "/run", "/home/appuser", "/home/appuser/.cache", "/dev/shm"), GIB >> 2),
+    files={"/opt/venv": 1000},
     host_name="host",
     host_cpus=8,
     host_memory=16 * GIB,
@@ -90,6 +92,26 @@ def test_what_goes_off_together_is_known() -> None:
     assert closed_over(["seccomp"]) == {"seccomp"}
 
 
+def test_a_defence_that_this_host_cannot_have_does_not_count_here() -> None:
+    newer = replace(SURROUNDINGS, features=frozenset({probes.APPARMOR_4, probes.WHOLE_ROOT}))
+    assert all(probe.here(newer) == probe for probe in PROBES.values())
+    assert PROBES["unshare_user"].here(SURROUNDINGS).defences == ("seccomp",)
+    assert all(set(entry.needs) < set(entry.defences) for entry in PROBES.values() if entry.needs)
+
+
+def test_where_root_begins_without_capabilities_it_must_not_gain_them() -> None:
+    assert PROBES["chroot"].here(SURROUNDINGS).defences == (*PROBES["chroot"].defences, "no_new_privileges")
+    for name in ("root_write", "setuid_program", "fork_bomb"):
+        assert PROBES[name].here(SURROUNDINGS) == PROBES[name]
+
+
+def test_the_kernel_s_answer_about_a_profile_is_read() -> None:
+    # As Linux 7.2 gave them for profiles that AppArmor 3 and 4 compiled.
+    assert apparmor.allowed("allow 0xffffffff\ndeny 0x00000000\naudit 0x00000000\nquiet 0xffffffff\n") == 0xFFFFFFFF
+    assert apparmor.allowed("allow 0x00000000\ndeny 0x00000008\naudit 0x00000008\nquiet 0x00000000\n") == 0
+    assert not apparmor.refuses_user_namespaces("no-such-profile")
+
+
 def test_what_cannot_be_tried_says_why() -> None:
     bare = Surroundings(user="1000:1000", proxy=False)
     skipped = {
@@ -137,6 +159,7 @@ def test_acts_succeed_where_nothing_defends(tmp_path: Path) -> None:
             "memory_hog": {"bytes": 32 << 20},
             "cpu_hog": {"children": 1, "seconds": 0.3, "allowed": 0.001},
             "fill_tmp": {"directory": directory, "bytes": 3 << 20},
+            "inodes_opt_venv": {"directory": directory, "files": 20},
             "exec_tmp": {"directory": directory},
             "map_tmp": {"directory": directory},
             "root_write": {"directories": [directory]},

@@ -42,8 +42,8 @@ def test_a_batch_that_broke_off_leaves_errors_and_no_verdicts() -> None:
     assert trials["mount"].outcome == "refused"
     assert trials["ptrace"].outcome == verdict.FAILED
     assert "exit status 137" in trials["ptrace"].evidence
-    assert bench.read_kernel(output) == "6.1"
-    assert bench.read_kernel("") == bench.read_kernel("[]") == ""
+    assert bench.read_greeting(output) == {"kernel": "6.1"}
+    assert bench.read_greeting("") == bench.read_greeting("[]") == {}
 
 
 def test_under_a_kernel_of_its_own_layer_two_claims_nothing() -> None:
@@ -56,10 +56,12 @@ def test_under_a_kernel_of_its_own_layer_two_claims_nothing() -> None:
 
 
 def test_an_act_succeeds_if_all_that_it_names_is_off_and_only_then() -> None:
-    probes = [PROBES["mount"], PROBES["call_bpf"]]
-    assert verdict.expected_open(probes, frozenset({"seccomp"})) == {"call_bpf"}
-    assert verdict.expected_open(probes, frozenset({"seccomp", "capabilities", "apparmor"})) == {"mount", "call_bpf"}
-    assert verdict.expected_open(probes, frozenset({"capabilities", "apparmor"})) == set()
+    tried = Trial(outcome="refused", evidence="EPERM")
+    attacks = {name: verdict.verdict(PROBES[name], tried, tried, "open") for name in ("mount", "call_bpf")}
+    attacks["call_add_key"] = verdict.impossible(PROBES["call_add_key"], "not here")
+    assert verdict.expected_open(attacks, frozenset({"seccomp"})) == {"call_bpf"}
+    assert verdict.expected_open(attacks, frozenset({"seccomp", "capabilities", "apparmor"})) == {"mount", "call_bpf"}
+    assert verdict.expected_open(attacks, frozenset({"capabilities", "apparmor"})) == set()
 
 
 def draft() -> Draft:
