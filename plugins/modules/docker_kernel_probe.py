@@ -10,27 +10,16 @@ module: docker_kernel_probe
 short_description: Tell which kernel a container sees
 description:
   - Runs a container without a network under a runtime, and lets it read the version and the log of its kernel.
-  - Needs no image. It makes one out of programs of the host, and removes everything again.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 version_added: 1.1.0
 extends_documentation_fragment:
-  - bulkhead.workspace._attributes
-attributes:
-  check_mode:
-    support: none
-    details:
-      - The module is skipped in check mode. Its traces are gone when it returns, so it never reports a change.
-  diff_mode:
-    support: N/A
-    details:
-      - There is nothing to compare.
+  - bulkhead.workspace._attributes.probe_module
+  - bulkhead.workspace._attributes.docker_probe
 options:
   runtime:
     description: Name of the runtime. If not given, the daemon's default.
     type: str
-requirements:
-  - a running Docker
 seealso:
   - module: bulkhead.workspace.docker_daemon_config
 """

@@ -11,28 +11,17 @@ short_description: Try whether containers and volumes stop at their size
 description:
   - Makes a container with C(--storage-opt size) and a volume with C(--opt size), writes twice as much into each, and
     once more into a container and a volume without a size. Sizes hold if the first two stop and the others do not.
-  - Needs no image. It makes one out of programs of the host, and removes everything again.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 version_added: 1.1.0
 extends_documentation_fragment:
-  - bulkhead.workspace._attributes
-attributes:
-  check_mode:
-    support: none
-    details:
-      - The module is skipped in check mode. Its traces are gone when it returns, so it never reports a change.
-  diff_mode:
-    support: N/A
-    details:
-      - There is nothing to compare.
+  - bulkhead.workspace._attributes.probe_module
+  - bulkhead.workspace._attributes.docker_probe
 options:
   size_mb:
     description: The size in MiB of the container and of the volume.
     type: int
     default: 20
-requirements:
-  - a running Docker
 seealso:
   - module: bulkhead.workspace.xfs_quota_probe
 """

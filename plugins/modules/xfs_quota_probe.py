@@ -16,16 +16,7 @@ author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 version_added: 1.0.0
 extends_documentation_fragment:
-  - bulkhead.workspace._attributes
-attributes:
-  check_mode:
-    support: none
-    details:
-      - The module is skipped in check mode. Its traces are gone when it returns, so it never reports a change.
-  diff_mode:
-    support: N/A
-    details:
-      - There is nothing to compare.
+  - bulkhead.workspace._attributes.probe_module
 options:
   path:
     description: A directory on the file system in question.
