@@ -125,6 +125,11 @@ def test_there_is_no_network(host: Host) -> None:
     assert len(host.check_output(f"cat {first_process(host, 'demo')}/net/route").splitlines()) == 1
 
 
+def test_a_program_reaches_itself_by_name(host: Host) -> None:
+    assert inside(host, "demo", "getent hosts localhost").split()[0] in ("127.0.0.1", "::1")
+    assert inside(host, "demo", "cat /etc/hostname") == inside(host, "demo", "hostname")
+
+
 def test_the_credential_is_nowhere_inside(host: Host) -> None:
     secret = host.check_output("cat /etc/credential_proxy/credentials/anthropic")
     assert secret not in inside(host, "demo", "env; cat /proc/[0-9]*/environ 2>/dev/null", user="0:0")

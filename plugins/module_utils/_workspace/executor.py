@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import names, quota_mend
+from . import hosts_file, names, quota_mend
 from .driver import Driver
 from .errors import WorkspaceError
 from .field import create_payload, update_payload
@@ -130,6 +130,7 @@ class Executor:
             self._driver.update(name, update_payload(FIELDS, specification))
             return
         self._limit_volumes()
+        hosts_file.ensure()
         payload: dict[str, Any] = create_payload(FIELDS, specification)
         payload["Labels"] = {**payload["Labels"], names.SPECIFICATION: specification_hash(specification)}
         self._driver.create(name, payload)
@@ -154,6 +155,8 @@ class Executor:
         self.saved = save_first(self._driver, name, self._archive or {}, dry_run=False)
 
     def _start(self, name: str) -> None:
+        # Docker refuses a container whose mounts are not there, so it must be in time for older containers, too.
+        hosts_file.ensure()
         self._undo.append(lambda: self._driver.stop(name, self._request.stop_timeout))
         self._driver.start(name)
         self.started = wait_until_it_works(self._driver, name, self._start_timeout)

@@ -25,6 +25,10 @@ FORWARDER_URL = "http://127.0.0.1:9080"
 # profiles of L2 do not apply inside, and mounts and processes inside cannot be seen from the host.
 HOST_KERNEL_RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2"})
 
+# Those of them that bring up the loopback interface when they make the network themselves, as far as it was tried.
+LOOPBACK_RUNTIMES = frozenset({"runc", "io.containerd.runc.v2"})
+HOSTS_FILE = "/var/lib/bulkhead/hosts"
+
 PROXY_CONTROL_SOCKET = "/run/credential_proxy/control.sock"
 PROXY_DIRECTORY = "/var/lib/credential_proxy/conversations"
 

@@ -115,8 +115,8 @@ def options(value: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def attached(value: Mapping[str, Any] | None) -> list[str]:
-    """Names of the networks."""
-    return sorted(value or {})
+    """Names of the networks; Docker lists `none` for a container without one, or lists nothing."""
+    return sorted(set(value or {}) - {"none"})
 
 
 def our_labels(value: Mapping[str, str] | None) -> dict[str, str]:

@@ -197,6 +197,7 @@ OPTIONS: tuple[Option, ...] = (
         parse=parse.network,
         fields=(
             _host("network", "NetworkMode", lambda s: s.request.network),
+            _config("network_disabled", "NetworkDisabled", tables.without_network, normal.truth),
             Field(
                 name="networks",
                 path=("NetworkSettings", "Networks"),

@@ -108,23 +108,33 @@ def cpu_period(specification: Specification) -> int:
     return specification.request.cpu_period if specification.request.cpu_quota else 0
 
 
+def without_network(specification: Specification) -> bool:
+    """Whether Docker need not set up anything; the empty network that the runtime makes is all there shall be."""
+    request = specification.request
+    return request.network == "none" and request.runtime in names.LOOPBACK_RUNTIMES
+
+
 def mounts(specification: Specification) -> list[dict[str, Any]]:
-    """The volumes, and the proxy's directory, read-only: a directory, so that a new socket shows up inside."""
+    """The volumes, and read-only /etc/hosts and the proxy's directory: a directory, so that a new socket shows up."""
     request = specification.request
     result: list[dict[str, Any]] = [
         {"Type": "volume", "Source": volume.name, "Target": volume.target} for volume in request.volumes
     ]
+    if without_network(specification):
+        result.append(_read_only(names.HOSTS_FILE, "/etc/hosts"))
     if request.proxy_source:
-        result.append(
-            {
-                "Type": "bind",
-                "Source": request.proxy_source,
-                "Target": names.PROXY_MOUNT,
-                "ReadOnly": True,
-                "BindOptions": {"Propagation": "rprivate"},
-            }
-        )
+        result.append(_read_only(request.proxy_source, names.PROXY_MOUNT))
     return result
+
+
+def _read_only(source: str, target: str) -> dict[str, Any]:
+    return {
+        "Type": "bind",
+        "Source": source,
+        "Target": target,
+        "ReadOnly": True,
+        "BindOptions": {"Propagation": "rprivate"},
+    }
 
 
 def mount_points(specification: Specification) -> list[dict[str, Any]]:

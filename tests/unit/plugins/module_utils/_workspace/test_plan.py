@@ -166,6 +166,31 @@ def test_drift_is_named_field_by_field(key: str, value: object, field: str, spec
     assert field in [entry.name for entry in differences(FIELDS, specification, live)]
 
 
+@pytest.mark.parametrize(
+    ("options", "left_alone"),
+    [
+        ({}, True),
+        ({"network": "bridge"}, False),
+        # gVisor copies what Docker has set up, and would find a loopback interface that is down.
+        ({"runtime": "runsc"}, False),
+    ],
+)
+def test_docker_sets_up_no_network_where_the_runtime_makes_an_empty_one(
+    options: dict[str, Any], left_alone: bool, specify: Any
+) -> None:
+    payload = create_payload(FIELDS, specify(**options))
+    hosts = [mount for mount in payload["HostConfig"]["Mounts"] if mount["Target"] == "/etc/hosts"]
+    assert payload["NetworkDisabled"] is left_alone
+    assert [(mount["Source"], mount["ReadOnly"]) for mount in hosts] == [(names.HOSTS_FILE, True)] * left_alone
+
+
+@pytest.mark.parametrize("listed", [{}, {"none": {}}])
+def test_no_network_is_no_drift_in_either_spelling(listed: dict[str, Any], specify: Any, inspected: Any) -> None:
+    specification = specify()
+    container = {**(running(specification, inspected).container or {}), "NetworkSettings": {"Networks": listed}}
+    assert differences(FIELDS, specification, container) == ()
+
+
 def test_a_second_network_and_an_undeclared_volume_are_drift(specify: Any, inspected: Any) -> None:
     specification = specify()
     container = dict(running(specification, inspected).container or {})
