@@ -31,6 +31,7 @@ REPEATS = int(os.environ.get("BENCH_REPEATS", "200"))
 WARM_UP = 4
 INSIDE = ROOT / "benchmarks" / "profile_support" / "inside.py"
 PLACE = "/workspace/inside.py"
+VOLUME = "bench:/bench"
 PROFILES = {level: ROOT / "deployment" / "seccomp" / f"workspace-seccomp{suffix}.json"
             for level, suffix in (("standard", ""), ("strict", "-strict"))}  # fmt: skip
 DOCKER_DEFAULT = ROOT / "tests" / "workloads" / "docker-default.txt"
@@ -60,7 +61,7 @@ def show_difference(level: str, ours: set[str], theirs: set[str]) -> None:
 @contextmanager
 def bench(host: box.Host, *options: str) -> Iterator[Callable[[str], float]]:
     """A container with these options, made ready; what is given runs one act in it and says its seconds."""
-    with host.container(*options) as container:
+    with host.container(f"--volume={VOLUME}", *options) as container:
         host.docker("exec", "--interactive", container, "tee", PLACE, stdin=INSIDE.read_text(encoding="utf-8"))
         with subprocess.Popen(
             ["docker", "exec", "--interactive", container, "python3", PLACE],
@@ -93,6 +94,8 @@ def measure() -> dict[str, Series]:
     seconds: dict[str, list[float]] = {f"{act} {name}": [] for act in ACTS for name in options}
     with ExitStack() as stack:
         host = stack.enter_context(box.host())
+        owning = ["--rm", "--user=0", f"--volume={VOLUME}", box.IMAGE]
+        host.docker("run", *owning, "chown", "1000:1000", VOLUME.partition(":")[2])
         asks = {name: stack.enter_context(bench(host, *option)) for name, option in options.items()}
         for turn in range(-WARM_UP, REPEATS):
             names = list(asks)
