@@ -254,6 +254,8 @@ _ROWS = (
 )
 
 _IMPLIES = {
+    # Docker takes a limit of swap only together with one of memory.
+    "memory_limit": ("swap_limit",),
     # Both are limits of one project quota.
     "volume_quota": ("volume_inodes",),
     # Docker or runc refuses these under a user namespace.

@@ -16,7 +16,7 @@ from .defences import Draft
 
 _CONFIG = ("User", "Env", "Cmd", "Entrypoint", "WorkingDir", "StopTimeout", "Tty", "OpenStdin", "StopSignal")
 
-PLAIN, LIMITED, OPEN, PRIVILEGED = "plain", "limited", "open", "privileged"
+PLAIN, OPEN, PRIVILEGED = "plain", "open", "privileged"
 # Without these, kernel interfaces of the host are reached, which takes a container without walls.
 _OF_THE_HOST = frozenset(
     {"userns", "unprivileged", "network_none", "pid_namespace", "ipc_namespace", "uts_namespace", "cgroup_namespace",
@@ -47,15 +47,11 @@ def control_of(names: Iterable[str]) -> str:
     wanted = frozenset(names)
     if wanted & _OF_THE_HOST:
         return PRIVILEGED
-    if wanted & _PROFILES:
-        return OPEN
-    # Only who has used up the memory is given swap.
-    return LIMITED if "swap_limit" in wanted else PLAIN
+    return OPEN if wanted & _PROFILES else PLAIN
 
 
 def plain(kind: str, container: Mapping[str, Any], program: Sequence[str], foreign: Path) -> Draft:
-    """What `docker run` makes of the same image: PLAIN with nothing said, LIMITED with a limit of memory, OPEN and
-    PRIVILEGED with what undoes defences.
+    """What `docker run` makes of the image: PLAIN with nothing said, OPEN and PRIVILEGED with what undoes defences.
 
     Docker itself makes /dev/shm small and not executable, and /run root's: the plain container has others there. It has
     a credential that is worth nothing, and no-new-privileges is off also where the daemon's default is on.
@@ -67,8 +63,6 @@ def plain(kind: str, container: Mapping[str, Any], program: Sequence[str], forei
         neighbour=str(container["Name"]).lstrip("/"),
     )
     defences.switch_off(draft, ("no_new_privileges", "credentials_outside"))
-    if kind == LIMITED:
-        draft.host.update(Memory=container["HostConfig"]["Memory"], MemorySwap=-1)
     if kind in (OPEN, PRIVILEGED):
         defences.switch_off(draft, ("capabilities", "masked_paths", "readonly_paths", "seccomp", "apparmor"))
     if kind == PRIVILEGED:

@@ -99,6 +99,5 @@ def test_switching_off_changes_nothing_else() -> None:
 
 def test_a_control_lacks_what_the_probe_names_and_no_more_than_needed() -> None:
     assert drafts.control_of(PROBES["fork_bomb"].defences) == drafts.PLAIN
-    assert drafts.control_of(PROBES["swap_use"].defences) == drafts.LIMITED
     assert drafts.control_of(PROBES["mount"].defences) == drafts.OPEN
     assert drafts.control_of(PROBES["host_root"].defences) == drafts.PRIVILEGED
