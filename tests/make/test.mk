@@ -2,7 +2,7 @@
 RELEASES ?= trixie
 MOLECULE_WORKERS ?= 2
 # Suites that need real servers on this machine, each started by its own tests.
-SERVICES := $(wildcard tests/browser tests/container tests/proxy tests/s3 tests/workloads)
+SERVICES := $(wildcard tests/browser tests/container tests/playbooks tests/proxy tests/s3 tests/workloads)
 SCENARIOS ?= $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
 .PHONY: check test lint lint-python lint-ansible unit vm services sanity importer molecule generate docs

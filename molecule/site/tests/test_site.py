@@ -79,19 +79,8 @@ def test_the_report_names_every_layer_as_enforced() -> None:
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
-        ('{"apparmor_mod": "enforce"}', ["apparmor_mod'", "bare", "correct the name"]),
-        ('{"xfs_quota_convert_ok": "perhaps"}', ["[bare]", "xfs_quota_convert_ok", "'perhaps' is not a valid boolean"]),
-        ('{"credential_proxy_routes": [{"nam": "x"}]}', ["[bare]", "credential_proxy_routes", "nam"]),
-        ('{"docker_userns_enabled": false}', ["bare", "L7", "set docker_userns_enabled to true"]),
-        ('{"seccomp_enabled": false}', ["bare", "L2", "set seccomp_enabled to true"]),
-        ('{"seccomp_mode": "learn"}', ["bare", "L2", "set seccomp_mode to enforce"]),
-        ('{"apparmor_enabled": false}', ["bare", "L2", "set apparmor_enabled to true"]),
-        ('{"apparmor_mode": "complain"}', ["bare", "L2", "set apparmor_mode to enforce"]),
-        ('{"xfs_quota_enabled": false}', ["bare", "L3", "set xfs_quota_enabled to true"]),
-        ('{"credential_proxy_enabled": false}', ["bare", "L6", "set credential_proxy_enabled to true"]),
-        ('{"s3_lifecycle_enabled": false}', ["bare", "S3", "set s3_lifecycle_enabled to true"]),
-        ('{"storage_target": "nobody"}', ["bare", "workspace_storage", "add the controller"]),
-        ('{"workspace_environment": "prod"}', ["bare", "workspace_environment", "development, staging, production"]),
+        ("apparmor_mode=complain", ["bare", "L2", "set apparmor_mode to enforce"]),
+        ("credential_proxy_python=/usr/bin/python2", ["bare", "cannot run /usr/bin/python2", "credential_proxy_python"]),
     ],
 )
 def test_the_roll_out_refuses_before_its_first_change(variable: str, words: list[str]) -> None:
