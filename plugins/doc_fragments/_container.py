@@ -161,7 +161,10 @@ options:
   proxy:
     description:
       - Whether to open the conversation at the host's credential proxy, and to mount the directory of its socket
-        read-only at C(/run/proxy). E(ANTHROPIC_BASE_URL) in the container then leads to the image's forwarder.
+        read-only at C(/run/proxy).
+      - The proxy tells the variables by which clients find its routes, such as E(ANTHROPIC_BASE_URL), E(PIP_INDEX_URL)
+        and E(npm_config_registry), all leading to the image's forwarder. The container gets those of the routes that
+        exist when it is made. If routes come or go later, that is a difference in C(environment).
     type: bool
     default: true
   proxy_control_socket:
@@ -173,7 +176,9 @@ options:
     type: path
     default: /var/lib/credential_proxy/conversations
   environment:
-    description: Further environment variables. Names that look like a credential are refused.
+    description:
+      - Further environment variables. They win over the proxy's, which win over the image's.
+      - Names that look like a credential are refused.
     type: dict
     default: {}
   command:

@@ -48,9 +48,7 @@ def test_a_whole_life(options: Options, inventory: Any) -> None:
     assert not workspaces.remove("life", docker_host=options["docker_host"], proxy=False)["changed"]
 
 
-def test_without_a_network_a_program_still_reaches_itself_by_name(
-    options: Options, client: docker.DockerClient
-) -> None:
+def test_without_a_network_a_program_still_reaches_itself_by_name(options: Options) -> None:
     workspaces.create("local", IMAGE, **options)
     program = (
         "import pathlib, socket\n"
@@ -59,11 +57,11 @@ def test_without_a_network_a_program_still_reaches_itself_by_name(
         "print(server.accept()[0].recv(1), sorted(entry.name for entry in pathlib.Path('/sys/class/net').iterdir()))\n"
         "print(socket.gethostname() == pathlib.Path('/etc/hostname').read_text().strip())\n"
     )
-    status, said = client.containers.get("ws-local").exec_run(["python3", "-c", program])
-    assert (status, said.decode().splitlines()) == (0, ["b'x' ['lo']", "True"])
-    status, said = client.containers.get("ws-local").exec_run(["sh", "-c", "echo >> /etc/hosts"], user="0:0")
+    driver = Driver(options["docker_host"])
+    assert driver.execute("ws-local", ["python3", "-c", program]) == (0, "b'x' ['lo']\nTrue\n")
+    status, said = driver.execute("ws-local", ["sh", "-c", "echo >> /etc/hosts"], user="0:0")
     assert status != 0
-    assert b"Read-only file system" in said
+    assert "Read-only file system" in said
 
 
 def test_a_prediction_is_what_the_next_run_does(options: Options, inventory: Any) -> None:

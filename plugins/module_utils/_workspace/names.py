@@ -19,7 +19,6 @@ PROBE = "io.bulkhead.workspace.probe"
 WORKSPACE = "/workspace"
 VENV = "/opt/venv"
 PROXY_MOUNT = "/run/proxy"
-FORWARDER_URL = "http://127.0.0.1:9080"
 
 # The runtimes that run a container on the host's kernel. Any other has a kernel of its own between the two, so the
 # profiles of L2 do not apply inside, and mounts and processes inside cannot be seen from the host.

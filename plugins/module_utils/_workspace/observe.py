@@ -116,6 +116,10 @@ class Observation:
             proxy_open=proxy is not None and self._is_open(request, proxy),
         )
 
+    def proxy_environment(self, request: Request, proxy: ProxyControl | None) -> dict[str, str]:
+        """The variables by which clients in the container find the proxy's routes, as the proxy itself tells them."""
+        return {} if proxy is None else proxy.environment(request.conversation_id)
+
     def _container(self, name: str) -> dict[str, Any] | None:
         found = self._containers.get(name)
         return None if found is None else self._driver.container(found)

@@ -24,23 +24,23 @@ class ProxyControl:
 
     def open(self, conversation_id: str) -> None:
         """Makes the proxy listen for a conversation."""
-        self._ask("open", conversation_id)
+        self._ask("open", conversation_id, f"open conversation {conversation_id}")
 
     def close(self, conversation_id: str) -> None:
         """Makes the proxy forget a conversation and remove its socket."""
-        self._ask("close", conversation_id)
+        self._ask("close", conversation_id, f"close conversation {conversation_id}")
 
     def environment(self, conversation_id: str) -> dict[str, str]:
         """The variables that make clients in a container use the proxy's routes. No secret is in them."""
-        variables: dict[str, str] = self._ask("environment", conversation_id)["environment"]
+        what = f"read the environment of conversation {conversation_id}"
+        variables: dict[str, str] = self._ask("environment", conversation_id, what)["environment"]
         return variables
 
     def conversations(self) -> frozenset[str]:
         """The conversations that the proxy listens for."""
-        return frozenset(self._ask("list")["conversations"])
+        return frozenset(self._ask("list", None, "list the conversations")["conversations"])
 
-    def _ask(self, operation: str, conversation_id: str | None = None) -> dict[str, Any]:
-        what = f"{operation} conversation {conversation_id}" if conversation_id else f"{operation} the conversations"
+    def _ask(self, operation: str, conversation_id: str | None, what: str) -> dict[str, Any]:
         question = {"op": operation, **({"conversation": conversation_id} if conversation_id else {})}
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -58,6 +58,7 @@ class ProxyControl:
         if not isinstance(answer, dict) or answer.get("ok") is not True:
             reason = answer.get("error", "no reason given") if isinstance(answer, dict) else "odd answer"
             raise WorkspaceError(
-                f"cannot {what} at the credential proxy ({self._path}): {reason}; see the journal of its service"
+                f"cannot {what} at the credential proxy ({self._path}): {reason}; see the journal of its service, and "
+                "apply the role credential_proxy again if the service is older than this collection"
             )
         return answer

@@ -99,6 +99,7 @@ def _present(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Ou
         specification = host.build_specification(request, seen.host(request))
     proxy = seen.proxy(request)
     actual = seen.actual(request, proxy)
+    specification = replace(specification, proxy_environment=seen.proxy_environment(request, proxy))
     plan = plan_present(specification, actual, state=wish.state, recreate=wish.recreate)
     if seen.pulls(request):
         plan = replace(

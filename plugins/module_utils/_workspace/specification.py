@@ -150,14 +150,14 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Specification:
-    """A request together with what the host holds for it: the image and the text of the seccomp profile."""
+    """A request together with what the host holds for it: image, text of the profile, the proxy's variables."""
 
     request: Request
     image: Image
     seccomp: str | None = None
+    proxy_environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
-        """The container's whole environment: the image's, the address of the forwarder, the task's."""
-        own = {"ANTHROPIC_BASE_URL": names.FORWARDER_URL} if self.request.proxy else {}
-        return {**self.image.environment, **own, **self.request.environment}
+        """The container's whole environment: the image's, over it the proxy's, over both the task's."""
+        return {**self.image.environment, **self.proxy_environment, **self.request.environment}

@@ -184,6 +184,34 @@ def test_docker_sets_up_no_network_where_the_runtime_makes_an_empty_one(
     assert [(mount["Source"], mount["ReadOnly"]) for mount in hosts] == [(names.HOSTS_FILE, True)] * left_alone
 
 
+def test_the_task_s_variables_win_over_the_proxy_s_and_these_over_the_image_s(specify: Any) -> None:
+    told = {
+        "PATH": "/proxy",
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:9080",
+        "PIP_INDEX_URL": "http://127.0.0.1:9080/pypi",
+    }
+    specification = replace(specify(environment={"PIP_INDEX_URL": "mine", "A": ""}), proxy_environment=told)
+    assert sorted(create_payload(FIELDS, specification)["Env"]) == [
+        "A=",
+        "ANTHROPIC_BASE_URL=http://127.0.0.1:9080",
+        "PATH=/proxy",
+        "PIP_INDEX_URL=mine",
+    ]
+
+
+def test_routes_that_come_and_go_are_drift(specify: Any, inspected: Any) -> None:
+    before = replace(specify(), proxy_environment={"PIP_INDEX_URL": "pypi", "ANTHROPIC_BASE_URL": "api"})
+    after = replace(specify(), proxy_environment={"npm_config_registry": "npm", "ANTHROPIC_BASE_URL": "api"})
+    actual = running(before, inspected)
+    found = differences(FIELDS, after, actual.container or {})
+    assert [(entry.name, entry.live, entry.wanted) for entry in found] == [
+        ("environment.PIP_INDEX_URL", "pypi", None),
+        ("environment.npm_config_registry", None, "npm"),
+    ]
+    with pytest.raises(WorkspaceError, match=r"recreate: true(.|\n)*environment.PIP_INDEX_URL"):
+        plan_present(after, actual, state="started", recreate=False)
+
+
 @pytest.mark.parametrize("listed", [{}, {"none": {}}])
 def test_no_network_is_no_drift_in_either_spelling(listed: dict[str, Any], specify: Any, inspected: Any) -> None:
     specification = specify()

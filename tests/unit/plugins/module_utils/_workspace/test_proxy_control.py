@@ -57,6 +57,18 @@ def test_the_list_tells_what_is_open(serve: Serve) -> None:
     assert "demo" in proxy.conversations()
 
 
+def test_the_environment_is_what_the_proxy_says(serve: Serve) -> None:
+    proxy, questions = serve(b'{"ok": true, "environment": {"PIP_INDEX_URL": "http://127.0.0.1:9080/pypi/simple"}}\n')
+    assert proxy.environment("demo") == {"PIP_INDEX_URL": "http://127.0.0.1:9080/pypi/simple"}
+    assert [json.loads(question) for question in questions] == [{"op": "environment", "conversation": "demo"}]
+
+
+def test_a_proxy_that_is_too_old_to_tell_it_is_named_with_the_cure(serve: Serve) -> None:
+    proxy, _ = serve(b'{"ok": false, "error": "unknown operation"}\n')
+    with pytest.raises(WorkspaceError, match=r"cannot read the environment of conversation demo .* older than this"):
+        proxy.environment("demo")
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
