@@ -4,8 +4,8 @@
 """Runs in a container: makes the workloads' material, then times one each time it is named on standard input.
 
 Seconds of processor time, own and children's: a filter costs nothing else, and other work on the machine is left out.
-It stays, and answers a line (getppid, git or python) with a line, so that the containers can take turns quickly. The
-material lies on a volume that they share: copies of it would lie differently, and one be quicker to read than another.
+It stays, and answers each line (getppid, open, git or python) with a line, so that the containers can take turns
+quickly. The material lies on a volume that they share: one of several copies might be quicker to read than the others.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ from pathlib import Path
 
 HOME = Path("/bench")
 CALLS = 500_000
+OPENS = 50_000
 LOOP = f"""
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-int main(void) {{
+int main(int count, char **words) {{
     struct timespec before, after;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-    for (int i = 0; i < {CALLS}; i++) syscall(SYS_getppid);
+    if (count == 1)
+        for (int i = 0; i < {CALLS}; i++) syscall(SYS_getppid);
+    else
+        for (int i = 0; i < {OPENS}; i++) close(openat(AT_FDCWD, words[0], O_RDONLY));
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
     printf("%.9f", (after.tv_sec - before.tv_sec) + (after.tv_nsec - before.tv_nsec) / 1e9);
 }}
@@ -54,8 +59,8 @@ def prepare() -> None:
     git("commit", "--quiet", "--message", "all")
 
 
-def getppid() -> float:
-    return float(subprocess.run([str(HOME / "loop")], check=True, capture_output=True).stdout)
+def loop(*words: str) -> float:
+    return float(subprocess.run([str(HOME / "loop"), *words], check=True, capture_output=True).stdout)
 
 
 def used() -> float:
@@ -84,7 +89,8 @@ def use_python() -> None:
 
 
 ACTS: dict[str, Callable[[], float]] = {
-    "getppid": getppid,
+    "getppid": loop,
+    "open": lambda: loop("open"),
     "git": lambda: timed(use_git),
     "python": lambda: timed(use_python),
 }
