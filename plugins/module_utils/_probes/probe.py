@@ -100,6 +100,8 @@ class Probe:
     timeout: int = 10
     # Changes the process that it runs in, so nothing else may run there afterwards.
     alone: bool = False
+    # Ends in the kernel that answers: nothing of the host is reached where that is another one. All of L2 does.
+    inward: bool = False
     # Uses up much of a limit: run after the others, one at a time.
     heavy: bool = False
 

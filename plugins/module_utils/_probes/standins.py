@@ -83,6 +83,9 @@ def _answer_datagrams(server: socket.socket, token: str) -> None:
     while True:
         try:
             sender = server.recvfrom(512)[1]
+            if sender is None:
+                # Nobody sent anything: the socket was shut down.
+                return
             server.sendto(f"stand-in {token}".encode(), sender)
         except OSError:
             return

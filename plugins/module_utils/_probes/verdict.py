@@ -64,8 +64,8 @@ def runtime(name: str, inside: str, host: str) -> dict[str, str]:
 
 
 def of_runtime(probe: Probe, trial: Trial, inside: str, host: str) -> Trial:
-    """What an act in layer 2 is worth under a runtime with a kernel of its own, which no filter of ours guards."""
-    if probe.layer != "L2" or trial.outcome != SUCCEEDED or not inside or inside == host:
+    """What an act on the kernel is worth under a runtime with a kernel of its own, which no filter of ours guards."""
+    if not (probe.layer == "L2" or probe.inward) or trial.outcome != SUCCEEDED or not inside or inside == host:
         return trial
     return Trial(outcome=OWN_KERNEL, evidence=f"answered by the runtime's own kernel: {trial.evidence}")
 

@@ -98,6 +98,7 @@ PROBES = (
         title="Open a device of the host",
         act=open_devices,
         user=ROOT,
+        inward=True,
         defences=("devices", "apparmor"),
         references=("security design: privileged false", "CIS Docker 5.18"),
     ),

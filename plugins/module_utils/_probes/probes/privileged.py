@@ -178,6 +178,7 @@ PROBES = (
         alone=True,
         figures=lambda surroundings: {"allowed": sorted(BITS[name] for name in surroundings.capabilities)},
         user=ROOT,
+        inward=True,
         defences=("capabilities",),
         references=("security design: cap_drop ALL", "CIS Docker 5.4"),
     ),

@@ -206,6 +206,7 @@ PROBES = (
         layer="L1",
         title="Learn the place in the host's cgroups",
         act=learn_cgroup,
+        inward=True,
         defences=("cgroup_namespace",),
         references=("security design: layer 1", "CIS Docker 5.25"),
     ),

@@ -50,6 +50,9 @@ def test_under_a_kernel_of_its_own_layer_two_claims_nothing() -> None:
     done = Trial(outcome="succeeded", evidence="done")
     assert verdict.of_runtime(PROBE, done, "4.4.0", "6.12").outcome == verdict.OWN_KERNEL
     assert verdict.of_runtime(PROBE, done, "6.12", "6.12") is done
+    assert verdict.of_runtime(PROBES["capset"], done, "4.4.0", "6.12").outcome == verdict.OWN_KERNEL
+    for name in ("docker_socket", "foreign_volume", "data_upload", "host_root"):
+        assert verdict.of_runtime(PROBES[name], done, "4.4.0", "6.12") is done
     assert verdict.of_runtime(PROBES["fork_bomb"], done, "4.4.0", "6.12") is done
     assert verdict.runtime("runsc", "4.4.0", "6.12")["status"] == "enforced"
     assert verdict.runtime("runc", "6.12", "6.12")["status"] == "not_applicable"
