@@ -111,6 +111,11 @@ def _foreign_device(draft: Draft) -> None:
     draft.host["Devices"] = [{"PathOnHost": "/dev/kmsg", "PathInContainer": "/dev/kmsg", "CgroupPermissions": "rw"}]
 
 
+def _host_network(draft: Draft) -> None:
+    draft.config.pop("NetworkDisabled", None)
+    draft.host.update(NetworkMode="host", UsernsMode="host")
+
+
 def _open_proxy(draft: Draft) -> None:
     mounts = [entry for entry in draft.host.get("Mounts") or [] if entry["Target"] != "/run/proxy"]
     draft.host["Mounts"] = [
@@ -217,7 +222,7 @@ _ROWS = (
         "workspace_container: disk_limit, venv_size (a file for each 16 KiB)",
         _unlimited_files,
     ),
-    ("network_none", "L4", "no network", "workspace_container: network", _set(NetworkMode="host", UsernsMode="host")),
+    ("network_none", "L4", "no network", "workspace_container: network", _host_network),
     (
         "proxy_policy",
         "L4",

@@ -14,7 +14,8 @@ from typing import Any
 from . import defences
 from .defences import Draft
 
-_CONFIG = ("User", "Env", "Cmd", "Entrypoint", "WorkingDir", "StopTimeout", "Tty", "OpenStdin", "StopSignal")
+_CONFIG = ("User", "Env", "Cmd", "Entrypoint", "WorkingDir", "StopTimeout", "Tty", "OpenStdin", "StopSignal",
+           "NetworkDisabled")  # fmt: skip
 
 PLAIN, OPEN, PRIVILEGED = "plain", "open", "privileged"
 # Without these, kernel interfaces of the host are reached, which takes a container without walls.

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes import bench, drafts, verdict
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.catalogue import PROBES
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.defences import DEFENCES, Draft, switch_off
 from ansible_collections.bulkhead.workspace.plugins.module_utils._probes.verdict import Trial
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.options import FIELDS
 
 PROBE = PROBES["mount"]
 
@@ -84,6 +87,15 @@ def test_switching_off_changes_the_draft(name: str) -> None:
     changed = draft()
     switch_off(changed, [name])
     assert changed != draft()
+
+
+def test_a_copy_has_all_that_a_workspace_is_given() -> None:
+    given = {field.path[1]: f"any {field.name}" for field in FIELDS if field.path[0] == "Config"}
+    container = {"Config": given, "HostConfig": {"PidsLimit": 5}, "Name": "/ws-a", "Image": "sha256:1"}
+    copied = drafts.clone(container, {}, Path("/"))
+    # A label says whose it is, so a copy has one of its own; the image is named by its digest.
+    assert copied.config.items() >= {**given, "Image": "sha256:1"}.items() - {("Labels", "any labels")}
+    assert copied.host == {"PidsLimit": 5}
 
 
 def test_switching_off_changes_nothing_else() -> None:
