@@ -92,8 +92,10 @@ attacks:
     - The verdicts by probe.
     - C(status) is V(proven) if the act was blocked inside and succeeded in the control, V(open) if it succeeded inside,
       V(unproven) if it failed in both places or the control was not run, V(not_applicable) if the container has no such
-      limit or the kernel no such call (which the control showed), and V(error) if the act did not report.
-    - C(defences) are those that each stop the act alone. C(control.container) is the kind of plain container.
+      limit, the kernel no such call (which the control showed), or the act ended in a kernel of the runtime's own, and
+      V(error) if the act did not report.
+    - C(defences) are those that each stop the act alone, on this host. C(control.container) is the kind of plain
+      container.
   returned: success
   type: dict
   sample:

@@ -79,7 +79,6 @@ PROBES = (
         ("/proc/kcore",),
         ("apparmor", "masked_paths", "capabilities", "userns"),
         _GUIDE,
-        "CVE-2022-0492",
         content=True,
     ),
     _probe(
@@ -112,7 +111,6 @@ PROBES = (
         ("/proc/sys/kernel/core_pattern",),
         ("apparmor", "readonly_paths", "userns"),
         _GUIDE,
-        "CVE-2022-0492",
         write=True,
     ),
     _probe(

@@ -108,7 +108,7 @@ PROBES = (
     _row("pivot_root", ("/", "/"), "Change the root file system", _GUIDE, defences=_WITH_A_CAPABILITY),
     _row("chroot", ("/",), "Change the root directory", "security design: capabilities", defences=_WITH_A_CAPABILITY),
     _row("fsopen", ("tmpfs", 0), "Mount by the new interface", "CVE-2022-0185", defences=_WITH_A_CAPABILITY),
-    _row("open_tree", (-100, "/", 1), "Clone a part of the mount tree", "CVE-2023-0386", defences=_WITH_A_CAPABILITY),
+    _row("open_tree", (-100, "/", 1), "Clone a part of the mount tree", _GUIDE, defences=_WITH_A_CAPABILITY),
     _row("kexec_load", (0, 0, 0, 0xFFFF), "Replace the running kernel", _GUIDE, defences=_OF_THE_HOST),
     _row("init_module", (0, 0, ""), "Load a kernel module", _GUIDE, defences=_OF_THE_HOST),
     _row("finit_module", (-1, "", 0), "Load a kernel module from a file", _GUIDE, defences=_OF_THE_HOST),
@@ -127,7 +127,7 @@ PROBES = (
             alone=True,
             user=ROOT,
             defences=_WITH_A_CAPABILITY,
-            references=("security design: privilege escalation", "CVE-2022-0185"),
+            references=("security design: privilege escalation",),
         )
         for name, flag in _NAMESPACES.items()
     ),

@@ -51,7 +51,7 @@ PROBES = (
     _row("RAW", (2, _RAW, 1), "Send forged packets", _RAW_CALL, "CIS Docker 5.4", user=ROOT),
     _row("NETFILTER", (16, _RAW, 12), "Speak to the packet filter", ("seccomp",), "CVE-2024-1086"),
     _row("XFRM", (16, _RAW, 6), "Speak to the IPsec code", ("seccomp",), "CVE-2017-16939"),
-    _row("AUDIT", (16, _RAW, 9), "Speak to the audit system", ("seccomp",), "CVE-2021-3490"),
+    _row("AUDIT", (16, _RAW, 9), "Speak to the audit system", ("seccomp",)),
     _row("KEY", (15, _RAW, 2), "Speak to the old IPsec interface", _RAW_CALL, "CVE-2022-1353", user=ROOT),
     _row("BLUETOOTH", (31, _RAW, 1), "Speak to Bluetooth", _FILTERED, "CVE-2021-3573"),
     _row("CAN", (29, _RAW, 1), "Speak to the CAN bus", _FILTERED, "CVE-2021-34693"),
