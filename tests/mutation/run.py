@@ -84,7 +84,7 @@ def playbook(inventory: str, path: Path, variables: dict[str, Any]) -> None:
 def attack(inventory: str, wanted: list[Names], known: dict[str, Any], kept: Path, minutes: float) -> None:
     """Adds the results to what is known, told as they come, and kept in a file from which a run can go on."""
     missing = [off for off in wanted if "+".join(off) not in known]
-    began, file = time.monotonic(), BUILD / "batch.json"
+    began, file, judged_by = time.monotonic(), BUILD / "batch.json", code()
     for start in range(0, len(missing), BATCH):
         if time.monotonic() - began > minutes * 60:
             print(f"{len(missing) - start} sets left; go on with --resume", flush=True)
@@ -95,12 +95,14 @@ def attack(inventory: str, wanted: list[Names], known: dict[str, Any], kept: Pat
             "mutation_results": str(file),
         }
         playbook(inventory, Path(__file__).with_name("attack.yml"), variables)
+        if code() != judged_by:
+            sys.exit("cannot use what this batch saw: the probes were changed under it; start anew")
         for off, result in zip(batch, json.loads(file.read_text()), strict=True):
             known["+".join(off)] = result
             wrong = deviations(off, result)
             told = "; ".join(wrong) if wrong else f"{len(result['open'])} red, exactly as expected"
             print(f"{time.monotonic() - began:5.0f} s  without {'+'.join(off)}: {told}", flush=True)
-        kept.write_text(json.dumps({"code": code(), "sets": known}))
+        kept.write_text(json.dumps({"code": judged_by, "sets": known}))
 
 
 def recall(kept: Path) -> dict[str, Any]:
