@@ -67,10 +67,11 @@ def outcomes(xml: str) -> dict[str, str]:
     return found
 
 
-def forbidden() -> dict[str, str]:
-    """Patterns of tests that our rules forbid -> rule and reason."""
+def forbidden(level: str) -> dict[str, str]:
+    """Patterns of tests that our rules forbid at a level -> rule and reason."""
     entries = yaml.safe_load(FORBIDDEN.read_text(encoding="utf-8"))
-    return {entry["test"]: f"{entry['rule']}: {entry['reason']}" for entry in entries}
+    here = [entry for entry in entries if entry.get("level", level) == level]
+    return {entry["test"]: f"{entry['rule']}: {entry['reason']}" for entry in here}
 
 
 def not_passed(names: Iterable[str], ours: Mapping[str, str]) -> dict[str, str]:
@@ -79,9 +80,9 @@ def not_passed(names: Iterable[str], ours: Mapping[str, str]) -> dict[str, str]:
     return {name: outcome for name in asked if (outcome := ours.get(name, "did not run")) != "pass"}
 
 
-def differences(missed: Mapping[str, str], default: Mapping[str, str]) -> list[Difference]:
+def differences(missed: Mapping[str, str], default: Mapping[str, str], level: str = "standard") -> list[Difference]:
     """Every test that did not pass under ours, and does under Docker's default profiles; with the reason if known."""
-    known = forbidden()
+    known = forbidden(level)
     found = []
     for test, outcome in sorted(missed.items()):
         if default.get(test) == "pass":

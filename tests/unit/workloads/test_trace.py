@@ -82,6 +82,13 @@ def test_what_did_not_pass_counts_where_dockers_default_lets_it_pass() -> None:
     ]
 
 
+def test_a_reason_of_level_strict_is_none_at_level_standard() -> None:
+    name = "test.test_signal.ItimerTest.test_itimer_real"
+    missed, default = {name: "fail"}, {name: "pass"}
+    assert [bool(one.reason) for one in cpython.differences(missed, default, "strict")] == [True]
+    assert [bool(one.reason) for one in cpython.differences(missed, default)] == [False]
+
+
 def test_a_difference_without_a_reason_stays_only_if_it_fails_alone_too() -> None:
     found = [cpython.Difference(name, "fail", reason) for name, reason in (("a", ""), ("b", ""), ("c", "known"))]
     asked: list[list[str]] = []
