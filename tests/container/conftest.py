@@ -28,13 +28,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Daemon]:
-    """The daemon, with the workspace image."""
+def archive() -> Path:
+    """The workspace image, as a file to load."""
     built = subprocess.run(
         [sys.executable, str(ROOT / "deployment/image/build.py")], stdout=subprocess.PIPE, text=True, check=True
     )
+    return Path(built.stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def running(archive: Path) -> Iterator[Daemon]:
+    """The daemon, with the workspace image."""
     with daemon() as started:
-        started.load(Path(built.stdout.strip().splitlines()[-1]))
+        started.load(archive)
         yield started
 
 
