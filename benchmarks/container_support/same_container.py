@@ -115,8 +115,8 @@ def for_docker_run(name: str) -> list[str]:
     return ["docker", "run", "--detach", *flags, IMAGE]
 
 
-def with_the_sdk(client: docker.DockerClient, name: str) -> None:
-    """The call of the Docker SDK for Python."""
+def with_the_sdk(client: docker.DockerClient, name: str, **more: Any) -> None:
+    """The call of the Docker SDK for Python; ``more`` are further options of it."""
     # Typed as Any: the types that are published for the SDK lack some of what it takes.
     options: dict[str, Any] = {
         "name": name,
@@ -145,4 +145,4 @@ def with_the_sdk(client: docker.DockerClient, name: str) -> None:
             for part, target in _VOLUMES.items()
         ],
     }
-    client.containers.run(IMAGE, **options)
+    client.containers.run(IMAGE, **options, **more)
