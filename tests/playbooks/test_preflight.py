@@ -86,7 +86,11 @@ def test_a_wrong_wish_is_named_with_its_cure(tmp_path: Path, variables: dict[str
 @pytest.mark.parametrize(("environment", "status"), [("development", 0), ("staging", 2)])
 def test_what_an_environment_may_leave_out(tmp_path: Path, environment: str, status: int) -> None:
     """Staging keeps the daemon's layers; development none."""
-    off = {"workspace_environment": environment, "docker_userns_enabled": False, "apparmor_mode": "complain"}
+    off: dict[str, Any] = {
+        "workspace_environment": environment,
+        "docker_userns_enabled": False,
+        "apparmor_mode": "complain",
+    }
     found, output = play(tmp_path, {"one": {}}, *WISHES_ONLY, **off)
     assert found == status, output
     assert "only complains" not in output

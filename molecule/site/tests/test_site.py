@@ -76,11 +76,27 @@ def test_the_report_names_every_layer_as_enforced() -> None:
     assert all(layer["evidence"] for layer in conversation["layers"].values())
 
 
+def test_the_figures_are_the_kernel_s(host: Host) -> None:
+    """After the reboot of this scenario, by the timer's own service."""
+    assert host.check_output("systemctl is-active workspace_metrics.timer") == "active"
+    host.check_output("systemctl start workspace_metrics.service")
+    lines = [line for line in host.file("/srv/metrics/bulkhead.prom").content_string.splitlines() if line[0] != "#"]
+    told = dict(line.rsplit(" ", 1) for line in lines)
+    layers = {name: value for name, value in told.items() if name.startswith("bulkhead_layer_enforced")}
+    assert len(layers) == 7 and set(layers.values()) == {"1"}, layers
+    group = in_container(host, "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max").split()
+    named = '{conversation="site"}'
+    assert [told[f"bulkhead_{name}{named}"] for name in ("memory_limit_bytes", "processes_limit")] == group
+    assert int(told['bulkhead_disk_limit_bytes{conversation="site",path="/workspace"}']) > 0
+    assert (told["bulkhead_up"], told["bulkhead_proxy_up"]) == ("1", "1")
+    assert told["credential_proxy_conversations"] == "1"
+
+
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
         ("apparmor_mode=complain", ["bare", "L2", "set apparmor_mode to enforce"]),
-        ("credential_proxy_python=/usr/bin/python2", ["bare", "cannot run /usr/bin/python2", "credential_proxy_python"]),
+        ("credential_proxy_python=/usr/bin/python2", ["bare", "cannot run /usr/bin/python2", "credential_proxy_p"]),
     ],
 )
 def test_the_roll_out_refuses_before_its_first_change(variable: str, words: list[str]) -> None:
