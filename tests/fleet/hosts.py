@@ -1,0 +1,99 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three disposable machines as one inventory, and the collection's playbooks on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faults.machine import ROOT, Machine, machine
+
+# In this order: the canary, the one that is broken, the one with a conversation.
+NAMES = ("fleet-canary", "fleet-small", "fleet-busy")
+VARIABLES: dict[str, Any] = {
+    "workspace_environment": "staging",
+    "workspace_serial": [1, 1, 1],
+    "xfs_quota_size": "12G",
+    "docker_userns_dedicated_host": True,
+    "credential_proxy_credentials": [{"name": "anthropic", "value": "sk-ant-fleet-0123456789abcdef"}],
+}
+_RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=\d+ +failed=(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a playbook went."""
+
+    status: int
+    output: str
+
+    @property
+    def text(self) -> str:
+        """The output on one line, since the terminal's width breaks messages anywhere."""
+        return " ".join(self.output.split())
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Changes by host."""
+        return {host: int(number) for host, number, _ in _RECAP.findall(self.output)}
+
+    @property
+    def failed(self) -> set[str]:
+        return {host for host, _, number in _RECAP.findall(self.output) if int(number)}
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The machines by name, and where their inventory lies."""
+
+    machines: dict[str, Machine]
+    inventory: Path
+
+    def play(self, name: str, *arguments: str, **variables: Any) -> Run:
+        """Run a playbook of the collection on the fleet."""
+        environment = {
+            **os.environ,
+            "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_HOME": str(ROOT / ".ansible"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
+        }
+        command = ["ansible-playbook", f"bulkhead.workspace.{name}", "-i", str(self.inventory), *arguments]
+        done = subprocess.run(
+            [*command, "-e", json.dumps(variables)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        return Run(done.returncode, done.stdout + done.stderr)
+
+    def everywhere(self, command: str) -> dict[str, str]:
+        """Run a shell command on every machine at once; what each printed."""
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(lambda host: host.run(command, seconds=300).stdout, self.machines.values())
+            return dict(zip(self.machines, found, strict=True))
+
+
+@contextmanager
+def fleet(folder: Path, release: str) -> Iterator[Fleet]:
+    """Three fresh machines, ended with the block."""
+    with ExitStack() as machines:
+        hosts = {name: machines.enter_context(machine(name, release)) for name in NAMES}
+        told = [ROOT / "build" / "vm" / "machines" / name / "inventory.yml" for name in NAMES]
+        entries = [json.loads(file.read_text())["workspace_hosts"]["hosts"] for file in told]
+        inventory = folder / "inventory.json"
+        inventory.write_text(
+            json.dumps({"workspace_hosts": {"hosts": {k: v for e in entries for k, v in e.items()}, "vars": VARIABLES}})
+        )
+        yield Fleet(hosts, inventory)
