@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people and robots come in by: both READMEs tell the same commands, and every make target that is named exists."""
+"""What people and robots come in by: both READMEs tell the same commands; every make target that is named exists."""
 
 from __future__ import annotations
 
