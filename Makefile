@@ -10,6 +10,7 @@ include tests/make/test.mk
 include tests/make/demo.mk
 include tests/make/bench.mk
 include tests/make/record.mk
+include tests/make/release.mk
 
 .PHONY: help clean
 help: ## This list

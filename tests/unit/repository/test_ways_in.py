@@ -45,6 +45,7 @@ def targets() -> set[str]:
     "file",
     [
         ".ci/run",
+        ".github/workflows/release.yml",
         ".github/workflows/test.yml",
         ".pre-commit-config.yaml",
         "README.md",
