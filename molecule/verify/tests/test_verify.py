@@ -88,3 +88,11 @@ def test_a_layer_that_is_not_in_force_is_told_and_ends_with_2(tmp_path: Path, ho
     assert status == 2
     assert [name for name, layer in layers.items() if layer["status"] == "not_enforced"] == ["L3"]
     assert any("other" in problem and "L3" in problem for problem in document["summary"]["problems"])
+
+
+def test_a_host_that_does_not_answer_is_part_of_the_report(tmp_path: Path) -> None:
+    status, document = verify(tmp_path, "-i", "gone.invalid,", "-e", "target=all", "-e", "workspace_attacks=none")
+    assert status == 2
+    assert "the host did not answer" in document["hosts"]["gone.invalid"]["failed"]
+    assert document["hosts"]["bare"]["failed"] == ""
+    assert [problem for problem in document["summary"]["problems"] if "gone.invalid" not in problem] == []
