@@ -44,6 +44,9 @@ class Driver:
         with self._act("connect to", f"Docker at {docker_host}"):
             # Typed as Any: only some releases of the SDK have type information, and it is incomplete.
             self._client: Any = docker.APIClient(base_url=docker_host, version="auto", timeout=timeout)
+        if docker_host.startswith("unix:"):
+            # No proxy of the environment is on the way to a socket, so it need not be looked for at each call.
+            self._client.trust_env = False
 
     @contextmanager
     def _act(self, act: str, target: str) -> Iterator[None]:
