@@ -164,7 +164,7 @@ options:
         read-only at C(/run/proxy).
       - The proxy tells the variables by which clients find its routes, such as E(ANTHROPIC_BASE_URL), E(PIP_INDEX_URL)
         and E(npm_config_registry), all leading to the image's forwarder. The container gets those of the routes that
-        exist when it is made. If routes come or go later, that is a difference in C(environment).
+        exist when it is made. If routes come or go later, that is a difference in O(environment).
     type: bool
     default: true
   proxy_control_socket:
