@@ -67,7 +67,7 @@ def _proxy(path: str) -> str:
             sock.connect(path)
             sock.sendall(_QUESTION)
             with sock.makefile("rb") as stream:
-                head, body = [*stream.read().split(b"\r\n\r\n", 1), b""][:2]
+                head, body = stream.read().partition(b"\r\n\r\n")[::2]
     except OSError:
         head, body = b"", b""
     answered = head.startswith(b"HTTP/1.1 200 ")
