@@ -108,7 +108,8 @@ PROBES = (
         title="Command the Docker daemon",
         act=call_daemon,
         user=ROOT,
-        defences=("mounts", "apparmor", "userns"),
+        # Not AppArmor: the mutation proof saw its rule on this name not stop the connection to a socket mounted there.
+        defences=("mounts", "userns"),
         references=("security design: container escape", "CIS Docker 5.32"),
     ),
     Probe(
