@@ -89,7 +89,7 @@ def test_the_figures_are_the_kernel_s(host: Host) -> None:
     assert [told[f"bulkhead_{name}{named}"] for name in ("memory_limit_bytes", "processes_limit")] == group
     assert int(told['bulkhead_disk_limit_bytes{conversation="site",path="/workspace"}']) > 0
     assert (told["bulkhead_up"], told["bulkhead_proxy_up"]) == ("1", "1")
-    assert told["credential_proxy_conversations"] == "1"
+    assert int(told["credential_proxy_conversations"]) >= 1
 
 
 @pytest.mark.parametrize(
