@@ -68,7 +68,8 @@ class Impossible:
     reason: str
 
 
-Measure = Callable[[Surroundings], Figures | Impossible]
+# In quotes, since the sanity tests read it as a Python that had no such union yet.
+Measure = Callable[[Surroundings], "Figures | Impossible"]
 
 
 def no_figures(_surroundings: Surroundings) -> Figures | Impossible:
