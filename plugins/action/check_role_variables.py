@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _role_variables
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -27,9 +28,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core is not typ
             argument_spec={
                 "roles": {"type": "list", "elements": "str", "required": True},
                 "values": {"type": "bool", "default": True},
+                "extra_only": {"type": "list", "elements": "str", "default": []},
             }
         )[1]
-        problems = []
+        problems = _role_variables.unseen(arguments["extra_only"], variables, load_extra_vars(self._loader))
         for role in arguments["roles"]:
             specification = _specification(role)
             given = [name for name in variables if name.startswith(f"{role}_")]

@@ -37,6 +37,14 @@ options:
       - A value that refers to facts can be checked only where facts were gathered before.
     type: bool
     default: true
+  extra_only:
+    description:
+      - Variables that a playbook reads where there is no host yet, such as that of C(serial). Ansible knows them there
+        only if they are extra variables (C(-e)). Set in an inventory they would be ignored in silence, so they are
+        refused.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: ansible.builtin.validate_argument_spec
 """
@@ -45,6 +53,11 @@ EXAMPLES = r"""
 - name: Refuse misspelt variables before the first role
   bulkhead.workspace.check_role_variables:
     roles: [xfs_quota, docker_userns]
+
+- name: Refuse a batch size that no play would see
+  bulkhead.workspace.check_role_variables:
+    roles: []
+    extra_only: [workspace_serial]
 """
 
 RETURN = r"""

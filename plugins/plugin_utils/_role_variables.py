@@ -33,6 +33,14 @@ def mistyped(role: str, specification: Mapping[str, Any], values: Mapping[str, A
     return [f"the role {role} cannot use a value: {error}" for error in errors]
 
 
+def unseen(names: Iterable[str], given: Iterable[str], extra: Iterable[str]) -> list[str]:
+    """A sentence for every name that a play reads before it has a host, and that is set for hosts only."""
+    return [
+        f"{name} is set in the inventory, where no play sees it; take it out, and give it on the command line: -e {name}=..."
+        for name in sorted(set(names) & set(given) - set(extra))
+    ]
+
+
 def told(host: str, problems: Sequence[str]) -> str:
     """The error of one host."""
     return f"cannot configure {host}; nothing was changed: " + "; ".join(problems)

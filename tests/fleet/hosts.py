@@ -22,7 +22,6 @@ from faults.machine import ROOT, Machine, machine
 NAMES = ("fleet-canary", "fleet-small", "fleet-busy")
 VARIABLES: dict[str, Any] = {
     "workspace_environment": "staging",
-    "workspace_serial": [1, 1, 1],
     "xfs_quota_size": "12G",
     "docker_userns_dedicated_host": True,
     "credential_proxy_credentials": [{"name": "anthropic", "value": "sk-ant-fleet-0123456789abcdef"}],

@@ -69,7 +69,7 @@ def test_sound_wishes_pass(tmp_path: Path) -> None:
         ({"apparmor_mode": "complain"}, ["L2 (AppArmor) only complains", "set apparmor_mode to enforce"]),
         ({"xfs_quota_enabled": False}, ["L3", "set xfs_quota_enabled to true"]),
         ({"credential_proxy_enabled": False}, ["L6", "set credential_proxy_enabled to true"]),
-        ({"storage_target": "nobody"}, ["workspace_storage", "add the controller to it"]),
+        ({"workspace_serial": 1}, ["workspace_serial is set in the inventory", "-e workspace_serial="]),
         ({"workspace_environment": "prod"}, ["workspace_environment is prod", "development, staging, production"]),
         ({"apparmor_mod": "enforce"}, ["no variable 'apparmor_mod'", "correct the name"]),
         ({"xfs_quota_convert_ok": "perhaps"}, ["xfs_quota_convert_ok", "'perhaps' is not a valid boolean"]),
@@ -100,6 +100,15 @@ def test_retention_is_required_in_production(tmp_path: Path) -> None:
     status, output = play(tmp_path, {"one": {}}, *WISHES_ONLY, "-e", '{"s3_lifecycle_enabled": false}')
     assert status != 0
     assert "S3 retention is off; set s3_lifecycle_enabled to true" in output
+
+
+def test_a_group_for_the_retention_is_required_in_production(tmp_path: Path) -> None:
+    status, output = play(
+        tmp_path, {"one": {}}, *WISHES_ONLY, "-e", "storage_target=nobody", "-e", "workspace_serial=2"
+    )
+    assert status != 0
+    assert "no host is in the group workspace_storage" in output and "add the controller to it" in output
+    assert "is set in the inventory" not in output
 
 
 def test_every_problem_of_every_host_at_once(tmp_path: Path) -> None:
