@@ -36,7 +36,7 @@ def mistyped(role: str, specification: Mapping[str, Any], values: Mapping[str, A
 def unseen(names: Iterable[str], given: Iterable[str], extra: Iterable[str]) -> list[str]:
     """A sentence for every name that a play reads before it has a host, and that is set for hosts only."""
     return [
-        f"{name} is set in the inventory, where no play sees it; take it out, and give it on the command line: -e {name}=..."
+        f"{name} is set in the inventory, where no play sees it; take it out, and give it by -e {name}=..."
         for name in sorted(set(names) & set(given) - set(extra))
     ]
 
