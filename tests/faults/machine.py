@@ -24,6 +24,17 @@ class FaultError(Exception):
     """Something did not come out as promised; the text says what, with the output that shows it."""
 
 
+def ansible_environment() -> dict[str, str]:
+    """This process's, with the checkout's Ansible and its collection."""
+    return {
+        **os.environ,
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_HOME": str(ROOT / ".ansible"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
+    }
+
+
 @dataclass(frozen=True)
 class Machine:
     name: str
@@ -45,11 +56,7 @@ class Machine:
     def play(self, file: Path, *, kill_after: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a playbook; with kill_after it is killed, with all its children, after that many changing tasks."""
         environment = {
-            **os.environ,
-            "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_HOME": str(ROOT / ".ansible"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
+            **ansible_environment(),
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "kill_after_change",
             "BULKHEAD_KILL_AFTER": str(kill_after),

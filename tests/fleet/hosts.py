@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faults.machine import ROOT, Machine, machine
+from faults.machine import ROOT, Machine, ansible_environment, machine
 
 # In this order: the canary, the one that is broken, the one with a conversation.
 NAMES = ("fleet-canary", "fleet-small", "fleet-busy")
@@ -60,20 +59,13 @@ class Fleet:
 
     def play(self, name: str, *arguments: str, **variables: Any) -> Run:
         """Run a playbook of the collection on the fleet."""
-        environment = {
-            **os.environ,
-            "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_HOME": str(ROOT / ".ansible"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
-        }
         command = ["ansible-playbook", f"bulkhead.workspace.{name}", "-i", str(self.inventory), *arguments]
         done = subprocess.run(
             [*command, "-e", json.dumps(variables)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env=environment,
+            env=ansible_environment(),
         )
         return Run(done.returncode, done.stdout + done.stderr)
 
