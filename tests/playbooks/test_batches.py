@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from faults.machine import ROOT, ansible_environment
 
-ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = ["site", "rollback"]
 
 
@@ -34,7 +33,7 @@ def batches(home: Path, playbook: str, *more: str) -> list[list[str]]:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), *more, str(home / "play.yml")],
         cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(ROOT / ".ansible")},
+        env=ansible_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

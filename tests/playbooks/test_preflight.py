@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.machine import ROOT, ansible_environment
 
-ROOT = Path(__file__).resolve().parents[2]
 CHANGED = re.compile(r"changed=(\d+)")
 # What every host needs, and nothing that is wrong.
 SOUND: dict[str, Any] = {
@@ -38,11 +37,10 @@ def play(
     file = home / "inventory.json"
     file.write_text(json.dumps(inventory))
     program = str(Path(sys.executable).with_name("ansible-playbook"))
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(ROOT / ".ansible")}
     done = subprocess.run(
         [program, f"bulkhead.workspace.{name}", "-i", str(file), *more],
         cwd=ROOT,
-        env=environment,
+        env=ansible_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
