@@ -5,13 +5,13 @@ MOLECULE_WORKERS ?= 2
 SERVICES := $(wildcard tests/browser tests/container tests/playbooks tests/proxy tests/s3 tests/workloads)
 SCENARIOS ?= $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 
-.PHONY: check test lint lint-python lint-ansible unit vm services sanity importer molecule generate docs
+.PHONY: check test lint lint-python lint-ansible lint-workflows unit vm services sanity importer molecule generate docs
 check: setup ## The quick inner loop: lint and unit tests
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-ansible lint-python unit
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-ansible lint-python lint-workflows unit
 
 test: check docs sanity importer services vm molecule ## All tests
 
-lint: lint-python lint-ansible ## All linters
+lint: lint-python lint-ansible lint-workflows ## All linters
 
 lint-python: setup
 	$(BIN)/ruff check --quiet
@@ -23,6 +23,11 @@ lint-ansible: setup
 	$(BIN)/yamllint --strict .
 	$(BIN)/antsibull-changelog lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint -q --config-file .config/ansible-lint.yml
+
+lint-workflows: setup
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --quiet --offline .github
 
 unit: setup ## Unit tests: no daemon, no root, no network
 	$(BIN)/pytest
