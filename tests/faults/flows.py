@@ -62,17 +62,18 @@ _XFS = {"xfs_quota_size": "1G", "xfs_quota_convert_ok": True}
 
 @dataclass(frozen=True)
 class Flow:
-    """One conversion. The check's output must be the same before, in between and after; `reset` undoes all of it."""
+    """One conversion. The check's output must be the same before, in between and after.
+
+    :ivar first: variables of the role for a run before the faults, where the flow starts from a converted host.
+    :ivar finished: a shell command that succeeds on a host whose conversion has come to its end.
+    """
 
     name: str
     role: str
     variables: dict[str, object]
     check: str
     finished: str
-    back: dict[str, object]
-    reset: str
-    #: What must go before the way back.
-    clear: str = "true"
+    first: dict[str, object] | None = None
     prepare: str = PREPARE
     modes: tuple[str, ...] = ("kill", "power", "play")
     #: Commands that the module runs, some of them, for the representative run: (mode, words of the command).
@@ -86,19 +87,7 @@ FLOWS = (
         variables=_XFS,
         check=_LIST,
         finished="findmnt --noheadings --output OPTIONS /var/lib/docker | grep -q prjquota; test ! -e " + _NOTE,
-        back={**_XFS, "xfs_quota_state": "absent"},
-        reset="rm -rf /var/lib/docker.xfs /var/lib/docker.before-xfs",
         representative=(("kill", "cp "), ("power", "systemctl start var-lib-docker.mount")),
-    ),
-    Flow(
-        name="return",
-        role="xfs_quota",
-        variables={**_XFS, "xfs_quota_state": "absent"},
-        check=_LIST,
-        finished="! findmnt --noheadings /var/lib/docker; test ! -e " + _NOTE,
-        back=_XFS,
-        clear="rm -rf /var/lib/docker.xfs /var/lib/docker.before-xfs",
-        reset="true",
     ),
     Flow(
         name="userns",
@@ -110,8 +99,14 @@ FLOWS = (
         },
         check=_LIST_ON_DISK,
         finished="docker info | grep -q userns; docker image inspect bulkhead-test/tiny:1",
-        back={"docker_userns_state": "absent", "docker_userns_hide_existing_ok": True, "docker_userns_purge_ok": True},
-        reset="systemctl stop docker.socket docker; rm -rf /var/lib/docker/[0-9]*.[0-9]*; systemctl start docker",
         representative=(("play", "4"),),
+    ),
+    Flow(
+        name="return",
+        role="xfs_quota",
+        first=_XFS,
+        variables={**_XFS, "xfs_quota_state": "absent"},
+        check=_LIST,
+        finished="! findmnt --noheadings /var/lib/docker; test ! -e " + _NOTE,
     ),
 )

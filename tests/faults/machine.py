@@ -57,6 +57,8 @@ class Machine:
         """Run a playbook; with kill_after it is killed, with all its children, after that many changing tasks."""
         environment = {
             **ansible_environment(),
+            # A machine whose power was cut says nothing any more: the connection has to notice.
+            "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1",
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "kill_after_change",
             "BULKHEAD_KILL_AFTER": str(kill_after),
@@ -70,6 +72,12 @@ class Machine:
             env=environment,
             start_new_session=True,
         )
+
+    def disk(self, verb: str) -> None:
+        """`save` the disk, or `restore` it; either way the machine boots."""
+        done = subprocess.run([sys.executable, str(_VM), verb, self.name], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise FaultError(done.stderr)
 
     def boot_id(self) -> str:
         return self.run("cat /proc/sys/kernel/random/boot_id", seconds=15).stdout.strip()

@@ -19,7 +19,9 @@ from faults.flows import FLOWS, Flow
 from faults.machine import FaultError, Machine, machine
 
 _SHIM = Path(__file__).with_name("shim.sh")
-_PROGRAMS = ("blkid", "cp", "losetup", "mkfs.xfs", "mount", "sync", "systemctl", "truncate", "umount", "xfs_growfs")
+_PROGRAMS = tuple(
+    "blkid cp fallocate groupadd losetup mkfs.xfs mount sync systemctl truncate umount useradd xfs_growfs".split()
+)
 _DOCKER_SECONDS = 90
 
 
@@ -38,23 +40,26 @@ class Point:
 
 
 class Walk:
-    """All points of one flow on one machine."""
+    """All points of one flow on one machine, whose disk is put back before each."""
 
     def __init__(self, host: Machine, flow: Flow, folder: Path) -> None:
         self.host = host
         self.flow = flow
         self.there = _playbook(folder / f"{flow.name}.yml", flow.role, flow.variables)
-        self.back = _playbook(folder / f"{flow.name}-back.yml", flow.role, flow.back)
+        host.check(flow.prepare)
+        if flow.first is not None:
+            self._finish(_playbook(folder / f"{flow.name}-first.yml", flow.role, flow.first), "what comes before")
+        install_shims(host)
+        host.disk("save")
+        self.before = host.check(flow.check)
 
     def points(self) -> list[Point]:
         """From one run without a fault: what the module calls, and how many tasks change something."""
         self._arm("none", 0)
-        done = self.host.play(self.there)
-        if done.returncode != 0:
-            raise FaultError(f"{self.flow.name} does not even work undisturbed:\n{done.stdout}{done.stderr}")
-        self.host.check(self.flow.finished)
+        output = self._finish(self.there, "undisturbed")
+        self.host.check(f"set -e; {self.flow.finished}")
         calls = self.host.check("cat /run/fault/log").splitlines()
-        recap = re.search(r"changed=(\d+)", done.stdout)
+        recap = re.search(r"changed=(\d+)", output)
         tasks = int(recap[1]) if recap else 0
         found = [
             Point(self.flow, mode, number, words)
@@ -62,35 +67,32 @@ class Walk:
             if mode != "play"
             for number, words in enumerate(calls, 1)
         ]
-        found += (
-            [Point(self.flow, "play", number, "") for number in range(1, tasks)] if "play" in self.flow.modes else []
-        )
-        self.reset()
+        if "play" in self.flow.modes:
+            found += [Point(self.flow, "play", number, "") for number in range(1, tasks)]
         return found
 
-    def cut(self, point: Point, before: str) -> None:
+    def cut(self, point: Point) -> None:
         """One fault, and everything that must be so afterwards."""
+        self.host.disk("restore")
         boot = self.host.boot_id()
         self._arm("none" if point.mode == "play" else point.mode, point.number)
         self.host.play(self.there, kill_after=point.number if point.mode == "play" else 0)
         if point.mode == "power":
             self.host.wait_for_boot(boot)
+        elif point.mode == "kill":
+            self.host.check("test ! -e /run/fault/mode")
         self._docker_runs(point)
-        self._same(before, point, "after the fault")
+        self._same(point, "after the fault")
         self._arm("none", 0)
-        done = self.host.play(self.there)
-        if done.returncode != 0:
-            raise FaultError(f"{point}: the second run does not finish:\n{done.stdout}{done.stderr}")
+        self._finish(self.there, f"{point}, in the second run")
         self.host.check(f"set -e; {self.flow.finished}")
-        self._same(before, point, "after the second run")
+        self._same(point, "after the second run")
 
-    def reset(self) -> None:
-        """The host as it was before the conversion."""
-        self.host.check(self.flow.clear)
-        done = self.host.play(self.back)
+    def _finish(self, play: Path, what: str) -> str:
+        done = self.host.play(play)
         if done.returncode != 0:
-            raise FaultError(f"{self.flow.name}: the way back fails:\n{done.stdout}{done.stderr}")
-        self.host.check(self.flow.reset)
+            raise FaultError(f"{what}: the play does not finish:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def _arm(self, mode: str, number: int) -> None:
         self.host.check(
@@ -107,10 +109,10 @@ class Walk:
                 raise FaultError(f"{point}: Docker does not run:\n{words}")
             time.sleep(1)
 
-    def _same(self, before: str, point: Point, moment: str) -> None:
+    def _same(self, point: Point, moment: str) -> None:
         now = self.host.check(self.flow.check)
-        if now != before:
-            raise FaultError(f"{point}: {moment} the list differs:\n{before}\n--- now\n{now}")
+        if now != self.before:
+            raise FaultError(f"{point}: {moment} the list differs:\n{self.before}\n--- now\n{now}")
 
 
 def _playbook(file: Path, role: str, variables: dict[str, object]) -> Path:
@@ -141,28 +143,19 @@ def chosen(points: Sequence[Point], flow: Flow, *, representative: bool) -> Iter
 def run(release: str, flows: Sequence[Flow], *, representative: bool) -> tuple[int, list[str]]:
     """How many points were tried, and what went wrong at which."""
     tried, wrong = 0, []
-    with machine("faults", release) as host, tempfile.TemporaryDirectory() as folder:
-        host.check(flows[0].prepare)
-        install_shims(host)
-        for flow in flows:
+    for flow in flows:
+        with machine("faults", release) as host, tempfile.TemporaryDirectory() as folder:
             walk = Walk(host, flow, Path(folder))
-            if flow.name == "return":
-                host.play(walk.back)
-            before = host.check(flow.check)
             for point in chosen(walk.points(), flow, representative=representative):
                 tried += 1
                 began = time.monotonic()
                 try:
-                    walk.cut(point, before)
-                    walk.reset()
+                    walk.cut(point)
+                    words = "ok"
                 except FaultError as error:
                     wrong.append(str(error))
-                    print(f"FAILED  {point}\n{error}", flush=True)
-                    break
-                print(f"ok  {time.monotonic() - began:4.0f} s  {point}", flush=True)
-            if flow.name == "return":
-                host.play(walk.there)
-                host.check("rm -rf /var/lib/docker.xfs /var/lib/docker.before-xfs")
+                    words = f"FAILED: {error}\n"
+                print(f"{time.monotonic() - began:4.0f} s  {point}  {words}", flush=True)
     return tried, wrong
 
 

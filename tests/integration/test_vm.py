@@ -98,6 +98,19 @@ def test_a_reboot_keeps_the_disk_and_is_waited_for(pair: tuple[str, str]) -> Non
     assert inside(one, "cat /root/kept") == "kept"
 
 
+def test_a_saved_disk_comes_back(pair: tuple[str, str]) -> None:
+    one, _ = pair
+    refused = vm("restore", one)
+    assert refused.returncode == 1 and f"save {one}" in refused.stderr
+    inside(one, "echo kept > /root/saved")
+    saved = vm("save", one)
+    assert saved.returncode == 0, saved.stderr
+    inside(one, "rm /root/saved && touch /root/later && sync")
+    restored = vm("restore", one)
+    assert restored.returncode == 0, restored.stderr
+    assert inside(one, "cat /root/saved; ls /root/later 2>&1 || true").startswith("kept\nls: cannot access")
+
+
 def test_a_machine_that_powers_off_is_seen_as_ended(pair: tuple[str, str]) -> None:
     _, two = pair
     vm("ssh", two, "--", "systemctl --no-block poweroff")

@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: bake, up, down, reboot, ssh, status, list."""
+"""The command line: bake, up, down, reboot, save, restore, ssh, status, list."""
 
 from __future__ import annotations
 
@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("reboot", help="reboot a machine with its disk kept")
     verb.add_argument("name")
     verb.set_defaults(run=lambda o: lifecycle.reboot(o.name, _say))
+
+    verb = verbs.add_parser("save", help="keep a copy of a machine's disk; the machine reboots")
+    verb.add_argument("name")
+    verb.set_defaults(run=lambda o: lifecycle.save(o.name, _say))
+
+    verb = verbs.add_parser("restore", help="reboot a machine with its disk as it was saved")
+    verb.add_argument("name")
+    verb.set_defaults(run=lambda o: lifecycle.restore(o.name, _say))
 
     verb = verbs.add_parser("ssh", help="log in, or run a command")
     verb.add_argument("name")

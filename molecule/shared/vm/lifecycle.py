@@ -26,12 +26,17 @@ from vm.choose import choose
 from vm.engines import Engine
 from vm.errors import VmError
 from vm.locks import one_at_a_time
+from vm.shell import run
+from vm.snapshot import DiskAct
 
 Say = Callable[[str], None]
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
 _BOOT_SECONDS = {"kvm": 120, "uml": 180, "tcg": 420}
 _DOWN_SECONDS = 15
+_BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+# A machine that goes down in the middle of a question never answers it.
+_ANSWER_SECONDS = 5
 _CONSOLE_LINES = 40
 
 
@@ -118,17 +123,47 @@ def down(name: str) -> bool:
 
 def reboot(name: str, say: Say) -> None:
     """Reboot a machine with its disk kept; returns when the boot id has changed and systemd has finished."""
-    facts = _running(name).facts
-    before = _ssh_output(name, "cat /proc/sys/kernel/random/boot_id")
-    began = time.monotonic()
     # The connection breaks under the command, so its exit status says nothing.
-    subprocess.run([*ssh_command(name), "systemctl --no-block reboot"], capture_output=True)
+    act = [*ssh_command(name), "systemctl --no-block reboot"]
+    seconds = _boot_again(name, lambda: subprocess.run(act, capture_output=True))
+    say(f"{name}: rebooted in {seconds:.1f} s")
+
+
+def save(name: str, say: Say) -> None:
+    """Keep a copy of a machine's disk, in place of an older one; the machine's power is cut for it, after a sync."""
+    seconds = _boot_again(name, lambda: _ask(name, DiskAct.SAVE))
+    say(f"{name}: disk saved, up again in {seconds:.1f} s")
+
+
+def restore(name: str, say: Say) -> None:
+    """Boot a machine with its disk as it was when it was saved."""
+    seconds = _boot_again(name, lambda: _ask(name, DiskAct.RESTORE))
+    say(f"{name}: disk restored, up again in {seconds:.1f} s")
+
+
+def _ask(name: str, act: DiskAct) -> None:
+    folder = paths.machine(name)
+    if act is DiskAct.RESTORE and not (folder / "overlay.saved").exists():
+        raise VmError(f"cannot restore {name}: its disk was never saved; save it first with 'save {name}'")
+    if act is DiskAct.SAVE:
+        run(f"have {name} write to its disk", [*ssh_command(name), "sync"])
+    holder = _holder(folder)
+    if holder is not None:
+        os.kill(holder, act.value)
+
+
+def _boot_again(name: str, act: Callable[[], object]) -> float:
+    """Do what ends in another boot of a machine, and return when that has finished: its seconds."""
+    facts = _running(name).facts
+    before = _ssh_output(name, _BOOT_ID)
+    began = time.monotonic()
+    act()
     deadline = began + _BOOT_SECONDS[facts["engine"]]
-    while _ssh_output(name, "cat /proc/sys/kernel/random/boot_id") in ("", before):
+    while _ssh_output(name, _BOOT_ID, _ANSWER_SECONDS) in ("", before):
         _check_time(name, deadline)
         time.sleep(0.3)
     _wait_for_systemd(name, deadline)
-    say(f"{name}: rebooted in {time.monotonic() - began:.1f} s")
+    return time.monotonic() - began
 
 
 def machines() -> Iterator[Status]:

@@ -26,6 +26,7 @@ from vm.bake import Image
 from vm.choose import engine_named
 from vm.engines import GUEST_ADDRESS, HOST_ADDRESS, TAP, Engine, Machine
 from vm.shell import run
+from vm.snapshot import DiskAct, perform
 
 _STOP_SECONDS = 5
 _RESTARTING = b"reboot: Restarting system"
@@ -33,6 +34,14 @@ _RESTARTING = b"reboot: Restarting system"
 
 class _Stop(Exception):
     """A signal asked for the end."""
+
+
+class _Disk(Exception):
+    """A signal asked for something to be done with the disk, and another boot."""
+
+    def __init__(self, act: DiskAct) -> None:
+        super().__init__(act.name)
+        self.act = act
 
 
 def supervise(name: str, *, listen_fd: int, owner: int | None) -> int:
@@ -54,6 +63,8 @@ def supervise(name: str, *, listen_fd: int, owner: int | None) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
+    for act in DiskAct:
+        signal.signal(act.value, _disk)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.write(str(os.getpid()))
@@ -73,6 +84,10 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise _Stop
 
 
+def _disk(number: int, _frame: FrameType | None) -> None:
+    raise _Disk(DiskAct(number))
+
+
 def _make_network() -> None:
     for step in (
         ["link", "set", "lo", "up"],
@@ -84,12 +99,16 @@ def _make_network() -> None:
 
 
 def _hold(engine: Engine, image: Image, machine: Machine, owner: int | None) -> int:
-    """Run the engine, and again where the guest asked for a reboot that the engine answers by ending."""
+    """Run the engine, and again after a disk act, or where the engine answers the guest's reboot by ending."""
     engine.overlay(image, machine)
     with (machine.folder / "console.log").open("wb") as console:
         while True:
             began = console.tell()
-            status, owner_ended = _run_engine(engine.command(image, machine), console, owner)
+            try:
+                status, owner_ended = _run_engine(engine.command(image, machine), console, owner)
+            except _Disk as asked:
+                perform(asked.act, machine)
+                continue
             if owner_ended or not _asked_for_reboot(machine.folder / "console.log", began):
                 return status
             console.seek(0, os.SEEK_END)
