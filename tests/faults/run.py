@@ -19,22 +19,20 @@ from faults.flows import FLOWS, Flow
 from faults.machine import FaultError, Machine, machine
 
 _SHIM = Path(__file__).with_name("shim.sh")
-_PROGRAMS = tuple(
-    [
-        "blkid",
-        "cp",
-        "fallocate",
-        "groupadd",
-        "losetup",
-        "mkfs.xfs",
-        "mount",
-        "sync",
-        "systemctl",
-        "truncate",
-        "umount",
-        "useradd",
-        "xfs_growfs",
-    ]
+_PROGRAMS = (
+    "blkid",
+    "cp",
+    "fallocate",
+    "groupadd",
+    "losetup",
+    "mkfs.xfs",
+    "mount",
+    "sync",
+    "systemctl",
+    "truncate",
+    "umount",
+    "useradd",
+    "xfs_growfs",
 )
 _DOCKER_SECONDS = 90
 
