@@ -1,24 +1,22 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Three disposable machines as one inventory, and the collection's playbooks on them."""
+"""Disposable machines as one inventory, and the collection's playbooks on them."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from faults.machine import ROOT, Machine, ansible_environment, machine
 
-# In this order: the canary, the one that is broken, the one with a conversation.
-NAMES = ("fleet-canary", "fleet-small", "fleet-busy")
 VARIABLES: dict[str, Any] = {
     "workspace_environment": "staging",
     "xfs_quota_size": "12G",
@@ -50,12 +48,21 @@ class Run:
         return {host for host, _, number in _RECAP.findall(self.output) if int(number)}
 
 
+def insist(holds: bool, run: Run | str) -> None:
+    """End the story here, with the output that shows why, unless the step came out as it says."""
+    if not holds:
+        raise SystemExit(
+            f"cannot go on: this step did not come out as it says\n{run.output if isinstance(run, Run) else run}"
+        )
+
+
 @dataclass(frozen=True)
 class Fleet:
-    """The machines by name, and where their inventory lies."""
+    """The machines by name, where their inventory lies, and the environment whose collection is played."""
 
     machines: dict[str, Machine]
     inventory: Path
+    environment: dict[str, str] = field(default_factory=ansible_environment)
 
     def play(self, name: str, *arguments: str, **variables: Any) -> Run:
         """Run a playbook of the collection on the fleet."""
@@ -65,7 +72,7 @@ class Fleet:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env=ansible_environment(),
+            env=self.environment,
         )
         return Run(done.returncode, done.stdout + done.stderr)
 
@@ -77,11 +84,11 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, release: str) -> Iterator[Fleet]:
-    """Three fresh machines, ended with the block."""
+def fleet(folder: Path, release: str, names: Sequence[str]) -> Iterator[Fleet]:
+    """Fresh machines, ended with the block."""
     with ExitStack() as machines:
-        hosts = {name: machines.enter_context(machine(name, release)) for name in NAMES}
-        told = [ROOT / "build" / "vm" / "machines" / name / "inventory.yml" for name in NAMES]
+        hosts = {name: machines.enter_context(machine(name, release)) for name in names}
+        told = [ROOT / "build" / "vm" / "machines" / name / "inventory.yml" for name in names]
         entries = [json.loads(file.read_text())["workspace_hosts"]["hosts"] for file in told]
         inventory = folder / "inventory.json"
         inventory.write_text(

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 
-from .hosts import Fleet, Run, fleet
+from .hosts import Fleet, insist
+from .tell import tell
 
-CANARY, SMALL, BUSY = "fleet-canary", "fleet-small", "fleet-busy"
+# In the order of the inventory: the canary, the one that is broken, the one with a conversation.
+NAMES = CANARY, SMALL, BUSY = "fleet-canary", "fleet-small", "fleet-busy"
 IMAGE = "bulkhead/workspace:demo"
 # dockerd takes this one at its start only.
 RESTART = {"docker_userns_daemon_settings": {"default-cgroupns-mode": "private"}}
@@ -22,13 +20,6 @@ STATE = (
     "systemctl is-active docker; findmnt --noheadings --output FSTYPE /var/lib/docker; "
     "cat /etc/docker/daemon.json /etc/bulkhead/rollout 2>/dev/null; true"
 )
-
-
-def insist(holds: bool, run: Run | str) -> None:
-    if not holds:
-        raise SystemExit(
-            f"cannot go on: this step did not come out as it says\n{run.output if isinstance(run, Run) else run}"
-        )
 
 
 def a_disk_that_is_too_small_is_told_before_the_first_change(hosts: Fleet) -> str:
@@ -119,17 +110,5 @@ STEPS: tuple[Callable[[Fleet], str], ...] = (
 )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="make long-fleet", description=__doc__)
-    parser.add_argument("--release", default="trixie", help="Debian's release")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="fleet-") as folder, fleet(Path(folder), options.release) as hosts:
-        for step in STEPS:
-            begun = time.monotonic()
-            print(f"fleet: {step.__name__.replace('_', ' ')}: ", end="", flush=True)
-            print(f"{step(hosts)} ({time.monotonic() - begun:.0f} s)", flush=True)
-    print(f"fleet: {len(STEPS)} steps on {options.release}, all as they say")
-
-
 if __name__ == "__main__":
-    main()
+    tell("fleet", NAMES, STEPS, __doc__)

@@ -1,0 +1,85 @@
+# Copyright (c) bulkhead.workspace contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bare machine's plan beside what the roll-out then changes, and what is told of a host that somebody has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from .hosts import Fleet, Run, insist
+from .tell import tell
+
+NAME = "fleet-drift"
+# Each: what somebody does on the host, and what the line about it must say.
+CHANGES = (
+    ("sed -i '/live-restore/s/true/false/' /etc/docker/daemon.json", "live-restore: false -> true"),
+    ("chmod 0644 /etc/credential_proxy/config.json", "/etc/credential_proxy/config.json mode: 0644 -> 0640"),
+    ("sed -i /deny.mount/d /etc/apparmor.d/workspace-container", "/etc/apparmor.d/workspace-container line"),
+    ("systemctl stop credential_proxy", "Have the service run, now and at boot"),
+)
+
+
+def _watched(hosts: Fleet, name: str, *arguments: str) -> tuple[Run, list[dict[str, str]]]:
+    """A playbook with the callback; the run, and what the callback wrote."""
+    file = hosts.inventory.parent / "drift.json"
+    file.unlink(missing_ok=True)
+    watching = {"ANSIBLE_CALLBACKS_ENABLED": "bulkhead.workspace.drift", "BULKHEAD_DRIFT_FILE": str(file)}
+    run = replace(hosts, environment={**hosts.environment, **watching}).play(name, *arguments)
+    insist(file.exists(), run)
+    found: list[dict[str, str]] = json.loads(file.read_text()).get(NAME, [])
+    return run, found
+
+
+def _tasks(found: list[dict[str, str]]) -> set[tuple[str, str]]:
+    return {(entry["role"], entry["task"]) for entry in found}
+
+
+def the_plan_of_a_bare_host_is_what_then_happens(hosts: Fleet) -> str:
+    plan, foreseen = _watched(hosts, "site", "--check", "--diff")
+    insist(plan.status == 0, plan)
+    real, happened = _watched(hosts, "site")
+    insist(real.status == 0, real)
+    unforeseen = _tasks(happened) - _tasks(foreseen)
+    # Two roles may need one directory. The plan names it for both, and the first of them makes it.
+    fields = {(entry["field"], entry["wanted"]) for entry in happened}
+    unfulfilled = _tasks([entry for entry in foreseen if (entry["field"], entry["wanted"]) not in fields])
+    lists = f"not in the plan: {sorted(unforeseen)}\nonly in the plan: {sorted(unfulfilled - _tasks(happened))}"
+    insist(not unforeseen and unfulfilled <= _tasks(happened), lists)
+    return f"{len(_tasks(foreseen))} tasks would change {len(foreseen)} fields, and {len(_tasks(happened))} did"
+
+
+def a_host_as_wished_has_no_drift(hosts: Fleet) -> str:
+    run, found = _watched(hosts, "drift", "--check", "--diff")
+    insist(run.status == 0 and not found, run)
+    return "exit code 0, no line"
+
+
+def what_somebody_has_changed_is_named(hosts: Fleet) -> str:
+    for act, _line in CHANGES:
+        hosts.machines[NAME].check(act)
+    run, found = _watched(hosts, "drift", "--check", "--diff")
+    missing = [line for _act, line in CHANGES if line not in run.text]
+    insist(run.status == 2 and not missing, f"not told: {missing}\n{run.output}")
+    return f"exit code 2; {len(CHANGES)} changes by hand, {len(found)} lines"
+
+
+def the_roll_out_mends_it(hosts: Fleet) -> str:
+    run = hosts.play("site")
+    insist(run.status == 0 and run.changed[NAME] > 0, run)
+    again, found = _watched(hosts, "drift", "--check", "--diff")
+    insist(again.status == 0 and not found, again)
+    return f"{run.changed[NAME]} changes; then no line"
+
+
+STEPS: tuple[Callable[[Fleet], str], ...] = (
+    the_plan_of_a_bare_host_is_what_then_happens,
+    a_host_as_wished_has_no_drift,
+    what_somebody_has_changed_is_named,
+    the_roll_out_mends_it,
+)
+
+if __name__ == "__main__":
+    tell("drift", (NAME,), STEPS, __doc__)
