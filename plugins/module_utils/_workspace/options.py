@@ -131,8 +131,7 @@ OPTIONS: tuple[Option, ...] = (
         variable="CONTAINER_MEMORY_LIMIT",
         fields=(
             _host("memory", "Memory", lambda s: s.request.memory or 0, normal.number, updatable=True),
-            # Memory and swap together: the same figure means no swap.
-            _host("memory_swap", "MemorySwap", lambda s: s.request.memory or 0, normal.number, updatable=True),
+            _host("memory_swap", "MemorySwap", tables.memory_and_swap, normal.number, updatable=True),
         ),
     ),
     Option(

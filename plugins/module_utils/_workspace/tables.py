@@ -108,6 +108,17 @@ def cpu_period(specification: Specification) -> int:
     return specification.request.cpu_period if specification.request.cpu_quota else 0
 
 
+def memory_and_swap(specification: Specification) -> int:
+    """Memory and swap together, in bytes: one byte of swap, which the kernel rounds down to no page.
+
+    The same figure for both, Docker's way to say "no swap", makes runc write a limit of 0 that systemd does not know of. After
+    ``systemctl daemon-reload`` the next start of any unit puts back what systemd knows, and the container may swap (systemd 257,
+    runc 1.1.15). One byte is a limit that systemd is told.
+    """
+    memory = specification.request.memory
+    return memory + 1 if memory else 0
+
+
 def without_network(specification: Specification) -> bool:
     """Whether Docker need not set up anything; the empty network that the runtime makes is all there shall be."""
     request = specification.request

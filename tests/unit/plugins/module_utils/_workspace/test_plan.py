@@ -155,6 +155,7 @@ def running(specification: Specification, inspected: Any) -> Actual:
         ("SecurityOpt", ["seccomp=unconfined", "no-new-privileges:true"], "security_opt.seccomp"),
         ("Tmpfs", {"/extra": "rw"}, "tmpfs./extra"),
         ("Memory", 0, "memory"),
+        ("MemorySwap", 2147483648, "memory_swap"),
         ("PidsLimit", None, "pids_limit"),
     ],
 )
