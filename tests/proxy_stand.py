@@ -63,6 +63,7 @@ class Recorder:
     def __init__(self, certificates: Certificates) -> None:
         self.connections: list[bytearray] = []
         self.answer: Callable[[ssl.SSLSocket, bytes], bool] = self.plain_answer
+        self.before_reading: Callable[[], None] = lambda: None
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificates.cert, certificates.key)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -105,6 +106,7 @@ class Recorder:
                 with self._context.wrap_socket(raw, server_side=True) as sock:
                     data = bytearray()
                     self.connections.append(data)
+                    self.before_reading()
                     self._converse(sock, data)
             except OSError:
                 return

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from credential_proxy.audit import AuditLog, clip
-from credential_proxy.chain import Chain, Position
+from credential_proxy.chain import Chain, Position, fragment
 
 
 def checked(*files: Path) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def test_full_disk_leaves_no_torn_line_and_counts_what_was_lost(
 
 def test_hostile_texts_become_one_ascii_line() -> None:
     line = Chain(position=Position(), clock=lambda: 0.0).line(
-        "decision", {"path": "a\nb\x1b[0m\u2028\ud800\x00" + "x" * 5}
+        "decision", fragment({"path": "a\nb\x1b[0m\u2028\ud800\x00" + "x" * 5})
     )
     assert line.isascii()
     assert line.count(b"\n") == 1

@@ -116,6 +116,15 @@ def test_large_body_in_small_pieces(proxy: Any, recorder: Any) -> None:
     assert recorder.received.endswith(body)
 
 
+def test_large_held_body_to_a_slow_upstream(proxy: Any, recorder: Any) -> None:
+    body = os.urandom(1 << 16) * 128
+    recorder.before_reading = lambda: time.sleep(0.5)
+    head = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = proxy.exchange(head + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+    assert recorder.received.endswith(body)
+
+
 def test_large_answer_to_a_slow_reader(proxy: Any, recorder: Any) -> None:
     body = os.urandom(1 << 16) * 96
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from .chain import KEY_BYTES, Chain, note, position_of, read_note
+from .chain import KEY_BYTES, Chain, fragment, note, position_of, read_note
 from .limits import AUDIT_TEXT, MIB
 
 KEY_NAME: Final = "audit.key"
@@ -47,9 +47,22 @@ def read_key(directory: Path) -> bytes:
 class AuditLog:
     """Appends to the file and stands for it: a line that cannot be written raises OSError, and no request is served."""
 
-    def __init__(self, path: Path, state: Path, *, clock: Callable[[], float] = time.time) -> None:
-        """Open the file and go on with its chain; what is wrong with its end is said in the first line."""
+    def __init__(
+        self,
+        path: Path,
+        state: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        owe_note: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open the file and go on with its chain; what is wrong with its end is said in the first line.
+
+        ``owe_note`` is called after the first line that the note does not know: ``write_note`` should follow soon.
+        """
         self.clock = clock
+        self._owe_note = owe_note
+        self._owes_note = False
+        self._note_failed = False
         self.key = read_key(state)
         self._path = path
         self._descriptor = self._open()
@@ -62,7 +75,6 @@ class AuditLog:
         if not last and noted is not None:
             position = noted  # A rotation has just taken the lines away.
         self._chain = Chain(position=position, clock=clock)
-        self._noted = position.seq
         if torn:
             os.write(self._descriptor, b"\n")
         facts: dict[str, Any] = {"gap": True} if torn else {}
@@ -85,11 +97,15 @@ class AuditLog:
         """Return the number of the last line."""
         return self._chain.seq
 
-    def write(self, event: str, facts: dict[str, Any], who: str = "") -> int:
-        """Append one line and return its number; a short write is taken back. ``who``: see ``Chain.line``."""
+    def write(self, event: str, facts: dict[str, Any]) -> int:
+        """Append one line and return its number."""
+        return self.append(event, fragment(facts))
+
+    def append(self, event: str, facts: str) -> int:
+        """Append one line, whose facts are a fragment, and return its number; a short write is taken back."""
         if self._lost:
-            facts = {**facts, "lost": self._lost}
-        line = self._chain.line(event, facts, who)
+            facts += f',"lost":{self._lost}'
+        line = self._chain.line(event, facts)
         try:
             written = os.write(self._descriptor, line)
             if written != len(line):
@@ -102,22 +118,22 @@ class AuditLog:
             raise
         self._lost = 0
         self._chain.accept(line)
+        if not self._owes_note:
+            self._owes_note = True
+            self._owe_note()
         return self._chain.seq
-
-    @property
-    def owes_note(self) -> bool:
-        """Tell whether lines were written since the last note."""
-        return self._chain.seq != self._noted
 
     def write_note(self) -> None:
         """Note the last line, however many were written since the last note."""
-        position = self._chain.position
         try:
-            os.pwrite(self._note, note(self.key, position), 0)
+            os.pwrite(self._note, note(self.key, self._chain.position), 0)
         except OSError as error:
-            print(f"cannot note the last line of {self._path}: {error}", file=sys.stderr)
+            if not self._note_failed:
+                print(f"cannot note the last line of {self._path}: {error}; trying again", file=sys.stderr)
+            self._note_failed = True
+            self._owe_note()
             return
-        self._noted = position.seq
+        self._owes_note = self._note_failed = False
 
     def reopen(self) -> None:
         """Go on in a new file after logrotate moved the old one; the chain goes on with it."""

@@ -41,8 +41,12 @@ class LengthBody:
 
     def take(self, buffer: bytearray) -> bytes:
         """Never take a byte beyond the length: what follows is another message."""
-        data = bytes(buffer[: self._left])
-        del buffer[: self._left]
+        if len(buffer) <= self._left:
+            data = bytes(buffer)
+            buffer.clear()
+        else:
+            data = bytes(buffer[: self._left])
+            del buffer[: self._left]
         self._left -= len(data)
         self.complete = self._left == 0
         return data

@@ -25,7 +25,8 @@ _NOTE: Final = re.compile(rb"([0-9]{1,20}) ([0-9a-f]{64}) ([0-9a-f]{64}) *\n")
 NOTE_BYTES: Final = 20 + 1 + 64 + 1 + 64 + 1
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _NUMBERS: Final = frozenset((int, float))
-_quote: Final = json.encoder.encode_basestring_ascii
+quote: Final = json.encoder.encode_basestring_ascii
+"""Writes a text as JSON, in ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def fragment(facts: dict[str, Any]) -> str:
         [
             f',"{name}":{value!r}'
             if type(value) in _NUMBERS
-            else f',"{name}":{_quote(value) if isinstance(value, str) else _encode(value)}'
+            else f',"{name}":{quote(value) if isinstance(value, str) else _encode(value)}'
             for name, value in facts.items()
         ]
     )
@@ -64,8 +65,8 @@ class Chain:
         """Return the last accepted line."""
         return Position(self.seq, self._digest)
 
-    def line(self, event: str, facts: dict[str, Any], who: str = "") -> bytes:
-        """Write the next line, ``who`` being a fragment that comes before the facts.
+    def line(self, event: str, facts: str) -> bytes:
+        """Write the next line; the facts are a fragment.
 
         It counts only after ``accept``, so a line that was not written leaves no hole.
         """
@@ -74,9 +75,9 @@ class Chain:
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        start = f'{{"seq":{self.seq + 1},"prev":"{self._digest}",'
-        stamp = f'"ts":"{self._stamp}.{int((now - second) * 1000):03d}+00:00","event":"{event}"'
-        return f"{start}{stamp}{who}{fragment(facts)}}}\n".encode("ascii")
+        stamp = f"{self._stamp}.{int((now - second) * 1000):03d}+00:00"
+        line = f'{{"seq":{self.seq + 1},"prev":"{self._digest}","ts":"{stamp}","event":"{event}"{facts}}}\n'
+        return line.encode("ascii")
 
     def accept(self, line: bytes) -> None:
         """Make this line the last one."""

@@ -12,17 +12,16 @@ from collections.abc import Callable
 
 from . import limits
 from .audit import clip
-from .chain import fragment
+from .chain import fragment, quote
 from .context import Context, Peer
-from .decision import Decision, Forward, Tunnel
+from .decision import Forward, LocalAnswer, Tunnel
 from .exchange import Exchange
 from .policy import decide
 from .refusals import Refusal, refusal_answer
 from .request import End, RequestHead, RequestReader
-from .settings import Limits
 from .stream import Stream
 from .tunnels.tunnel import ClientTunnel, Outcome
-from .turn import Turn
+from .turn import Turn, allowed, asked
 
 _TICK_SECONDS = 2.0
 _LOCAL_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -44,6 +43,11 @@ class Phase(enum.Enum):
 
 class Connection:
     """Owner of the client's stream."""
+
+    __slots__ = (
+        *("_context", "_workspace", "_who", "_gone", "_reader", "_exchange", "_tunnel", "_turn", "_phase", "_since"),
+        *("_ended", "_lingers", "_stream", "_timer"),
+    )
 
     def __init__(
         self, context: Context, workspace: str, sock: socket.socket, peer: Peer, gone: Callable[[Connection], None]
@@ -77,7 +81,7 @@ class Connection:
 
     def stop_when_idle(self) -> None:
         """Close between two requests; the running one is served first."""
-        if self._phase is Phase.IDLE:
+        if self._phase is Phase.IDLE and not self._stream.buffered:
             self._close()
 
     def cut(self, rule: str) -> None:
@@ -100,11 +104,11 @@ class Connection:
         if self._finishing:
             return
         self._reader.feed(data)
-        if self._must_wait():
+        if self._exchange is None or self._takes_body(self._exchange):
+            self._pump()
+        else:
             # The next request is early: no more of it is read than this.
             self._stream.pause()
-        else:
-            self._pump()
 
     def stream_end(self) -> None:
         """Serve what came whole, then close; half a request is an error."""
@@ -112,7 +116,7 @@ class Connection:
         if self._phase is Phase.IDLE and not self._reader.idle:
             return  # The next request is here already, and about to be read.
         if self._turn is None and self._phase is not Phase.DRAIN:
-            self._close()
+            self._finish(linger=False)
         elif self._reader.in_body:
             self.failed(Refusal("body-cut"))
 
@@ -133,12 +137,14 @@ class Connection:
     def answer(self, data: bytes) -> None:
         """Send bytes of the answer."""
         self._since = self._context.reactor.now
-        if self._turn is not None and data:
-            self._turn.first_byte = self._turn.first_byte or self._since
-            self._turn.bytes_out += len(data)
-        self._stream.write(data)
-        if self._stream.buffered > limits.HIGH_WATER and self._exchange is not None:
-            self._exchange.client_is_slow()
+        turn = self._turn
+        if turn is not None and data:
+            if not turn.bytes_out:
+                turn.first_byte = self._since
+            turn.bytes_out += len(data)
+            self._stream.write(data)
+            if self._exchange is not None and self._stream.buffered > limits.HIGH_WATER:
+                self._exchange.client_is_slow()
 
     def answered(self) -> None:
         """Close the books on this request and take the next one."""
@@ -156,6 +162,7 @@ class Connection:
         if self._exchange is not None and self._exchange.status:
             self._exchange.abort()
             self._finish_turn(verdict="cut", rule=refusal.rule, detail=refusal.detail)
+            self._stream.flush()
             self._close()
         else:
             self._refuse(refusal)
@@ -169,88 +176,86 @@ class Connection:
     def _pump(self) -> None:
         """Handle what has arrived, as far as the exchange takes it."""
         try:
-            while not self._must_wait():
-                event = self._reader.next_event()
-                if event is None:
+            while (event := self._reader.next_event()) is not None:
+                if isinstance(event, RequestHead):
+                    goes_on = self._decide(event)
+                elif isinstance(event, End):
+                    goes_on = self._end_of_request()
+                else:
+                    goes_on = self._body(event)
+                if not goes_on:
                     break
-                self._handle(event)
         except Refusal as refusal:
             self.failed(refusal)
             return
-        if self._finishing:
-            return
-        if self._phase is Phase.IDLE and not self._reader.idle:
-            self._enter(Phase.HEAD)
-        if self._ended and self._turn is None:
-            self._finish(linger=False)
-        elif self._exchange is not None and not self._exchange.body_ended and not self._exchange.has_room:
-            self._stream.pause()
-        else:
-            self._stream.resume()
+        if not self._finishing:
+            self._read_on()
 
-    def _must_wait(self) -> bool:
+    def _read_on(self) -> None:
+        """Read more, unless the exchange has no room for it or the client has ended."""
         exchange = self._exchange
-        if exchange is not None and (exchange.body_ended or not exchange.has_room):
-            return True
-        return self._finishing
+        if exchange is not None and not exchange.body_ended and not exchange.has_room:
+            self._stream.pause()
+            return
+        if self._turn is None:
+            if self._ended:
+                self._finish(linger=False)
+                return
+            if self._phase is Phase.IDLE and not self._reader.idle:
+                self._enter(Phase.HEAD)
+        self._stream.resume()
 
-    def _handle(self, event: RequestHead | bytes | End) -> None:
-        if isinstance(event, RequestHead):
-            self._decide(event)
-        elif isinstance(event, End):
-            self._end_of_request()
-        else:
-            self._since = self._context.reactor.now
-            assert self._turn is not None
-            self._turn.bytes_in += len(event)
-            if self._exchange is not None:
-                self._exchange.body(event)
+    @staticmethod
+    def _takes_body(exchange: Exchange) -> bool:
+        return not exchange.body_ended and exchange.has_room
 
-    def _decide(self, head: RequestHead) -> None:
-        """Decide, write the decision down, and only then act on it."""
-        context = self._context
-        request = {"method": clip(head.method), "path": clip(head.target.partition("?")[0])}
-        gate = context.gate(self._workspace)
+    def _decide(self, head: RequestHead) -> bool:
+        """Decide, write the decision down, and only then act on it; tell whether more can be read."""
+        context, workspace = self._context, self._workspace
+        gate = context.gate(workspace)
+        admitted = False
         try:
             if context.stopping:
                 raise Refusal("closing")
             decision = decide(head, gate)
-            admitted = self._admit(decision, gate.policy.limits)
+            # What is answered here costs nothing.
+            if not isinstance(decision, LocalAnswer):
+                metered = isinstance(decision, Forward) and decision.metered
+                now, wall = context.reactor.now, context.audit.clock()
+                context.ledger.admit(workspace, gate.policy.limits, now=now, wall=wall, metered=metered)
+                admitted = True
         except Refusal as refusal:
-            self._refuse(refusal, request, without_body=head.method == "HEAD")
-            return
-        turn = Turn(context.reactor.now, head, decision, admitted=admitted)
-        self._turn = turn
-        number = self._write_audit("decision", {**request, "verdict": "allow", **turn.decided()})
+            self._refuse(refusal, head)
+            return False
+        number = self._write_audit("decision", asked(head) + allowed(decision))
         if number is None:
-            self._turn = None
             if admitted:
-                context.ledger.release(self._workspace)
-            self._refuse(Refusal("audit"), request, without_body=head.method == "HEAD")
-            return
-        turn.request = number
-        turn.close = b"close" in head.options
+                context.ledger.release(workspace)
+            self._refuse(Refusal("audit"), head)
+            return False
+        self._turn = Turn(context.reactor.now, decision, number, admitted, b"close" in head.options)
         self._enter(Phase.BODY)
         if isinstance(decision, Forward):
             if head.wants_continue:
                 self._stream.write(_CONTINUE)
-            self._exchange = Exchange(context, self, head, decision, gate)
-            self._exchange.start()
-        elif isinstance(decision, Tunnel):
+            exchange = self._exchange = Exchange(context, self, head, decision, gate)
+            exchange.start()
+            return self._exchange is exchange and self._takes_body(exchange)
+        if isinstance(decision, Tunnel):
             self._open_tunnel(decision)
-
-    def _admit(self, decision: Decision, limits_of: Limits) -> bool:
-        """Count the request against the conversation's limits; what is answered here costs nothing."""
-        if isinstance(decision, Forward):
-            metered = decision.metered
-        elif isinstance(decision, Tunnel):
-            metered = False
-        else:
             return False
-        context = self._context
-        wall = context.audit.clock()
-        context.ledger.admit(self._workspace, limits_of, now=context.reactor.now, wall=wall, metered=metered)
         return True
+
+    def _body(self, piece: bytes) -> bool:
+        """Pass on a piece of the body; tell whether more can be read."""
+        turn, exchange = self._turn, self._exchange
+        assert turn is not None
+        self._since = self._context.reactor.now
+        turn.bytes_in += len(piece)
+        if exchange is None:
+            return True
+        exchange.body(piece)
+        return self._takes_body(exchange)
 
     def _open_tunnel(self, decision: Tunnel) -> None:
         self._enter(Phase.TUNNEL)
@@ -267,16 +272,19 @@ class Connection:
         self._finish_turn(verdict=verdict, rule=outcome.rule, status=200, detail=outcome.detail)
         self._close()
 
-    def _end_of_request(self) -> None:
-        assert self._turn is not None
-        close = self._turn.close
-        if self._exchange is not None:
+    def _end_of_request(self) -> bool:
+        """Wait for the answer, or give it; the next request is read after it."""
+        turn, exchange = self._turn, self._exchange
+        assert turn is not None
+        if exchange is not None:
             self._enter(Phase.ANSWER)
-            self._exchange.end_of_body(close=close)
-            return
+            exchange.end_of_body(close=turn.close)
+            return False
+        close = turn.close
         self.answer(_LOCAL_ANSWER.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n") if close else _LOCAL_ANSWER)
         self._finish_turn(verdict="served", rule="", status=200)
         self._next_request(close=close)
+        return False
 
     def _next_request(self, *, close: bool) -> None:
         idle = self._reader.idle
@@ -287,19 +295,19 @@ class Connection:
         if not idle:
             self._context.reactor.call_soon(self._pump)
 
-    def _refuse(self, refusal: Refusal, request: dict[str, str] | None = None, *, without_body: bool = False) -> None:
+    def _refuse(self, refusal: Refusal, head: RequestHead | None = None) -> None:
         """Write the refusal down, answer it, and close the connection: what follows on it cannot be trusted."""
-        answer = refusal_answer(refusal, without_body=without_body)
+        answer = refusal_answer(refusal, without_body=head is not None and head.method == "HEAD")
         if self._exchange is not None:
             self._exchange.abort()
         if self._turn is not None:
             self._turn.bytes_out += len(answer)
             self._finish_turn(verdict="refused", rule=refusal.rule, status=refusal.status, detail=refusal.detail)
         else:
-            facts = {**(request or {}), "verdict": "deny", "rule": refusal.rule, "status": refusal.status}
+            facts = f',"verdict":"deny","rule":"{refusal.rule}","status":{refusal.status}'
             if refusal.detail:
-                facts["detail"] = clip(refusal.detail)
-            self._write_audit("decision", facts)
+                facts += f',"detail":{quote(clip(refusal.detail))}'
+            self._write_audit("decision", (asked(head) if head is not None else "") + facts)
             self._context.metrics.add("refusals_total", (("rule", refusal.rule),))
         self._stream.write(answer)
         self._finish(linger=True)
@@ -333,16 +341,15 @@ class Connection:
             turn.settle(exchange.observer, context, self._workspace, cut=verdict != "served")
         if status is not None:
             turn.status = status
-        facts = turn.ended(context.reactor.now, verdict, rule, clip(detail))
-        self._write_audit("end", facts)
+        self._write_audit("end", turn.ended(context.reactor.now, verdict, rule, detail))
         turn.count(context, verdict, rule)
         if rule == "secret-echo":
             print(f"ALARM: an answer to {self._workspace} held the secret; it was cut", file=sys.stderr)
 
-    def _write_audit(self, event: str, facts: dict[str, object]) -> int | None:
+    def _write_audit(self, event: str, facts: str) -> int | None:
         """Write a line; None when the log cannot be written, in which case nothing may be served."""
         try:
-            return self._context.audit.write(event, facts, self._who)
+            return self._context.audit.append(event, self._who + facts)
         except OSError:
             return None
 

@@ -52,6 +52,11 @@ class Exchange:
     the model that it names decides whether it may pass.
     """
 
+    __slots__ = (
+        *("body_ended", "observer", "_context", "_client", "_head", "_forward", "_policy", "_upstream", "_credential"),
+        *("_asks_model", "_holds", "_hash", "_pending", "_held", "_dial", "_stream", "_relay"),
+    )
+
     def __init__(self, context: Context, client: Client, head: RequestHead, forward: Forward, gate: Gate) -> None:
         """Prepare; nothing happens before ``start``."""
         self._context = context
@@ -63,8 +68,9 @@ class Exchange:
         self._upstream = context.rules.upstreams[route.name]
         self._credential = context.credential(route)
         self._asks_model = forward.asks_model and limits_models(route, gate.policy)
-        self._holds = bool(head.length) and (head.chunked or self._asks_model or isinstance(self._credential, AwsKeys))
-        self._hash = hashlib.sha256() if isinstance(self._credential, AwsKeys) and head.length else None
+        signs = isinstance(self._credential, AwsKeys)
+        self._holds = head.length != 0 and (signs or head.chunked or self._asks_model)
+        self._hash = hashlib.sha256() if signs and head.length else None
         self._pending = bytearray()
         self._held = 0
         self._dial: Dial | None = None
@@ -183,12 +189,12 @@ class Exchange:
         )
         stream.owner = self
         self._stream = stream
-        stream.write(first + self._pending)
-        self._pending.clear()
-        self._release_memory()
+        stream.write(first)
+        if self._pending:
+            stream.write(self._pending)
+            self._pending.clear()
+            self._release_memory()
         stream.resume()
-        if not self.body_ended and not stream.buffered:
-            self._client.go_on()
 
     def _pass_on(self, out: bytes) -> None:
         self._client.answer(out)

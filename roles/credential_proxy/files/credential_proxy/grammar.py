@@ -21,7 +21,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 _NAME: Final = rb"[!#$%&'*+.^`|~0-9A-Za-z-]+"
 _FIELD: Final = re.compile(rb"(" + _NAME + rb"):([\t\x20-\x7e\x80-\xff]*)")
 CHUNKED: Final = -1
-_LF: Final = 10
+_STRAY: Final = re.compile(rb"[\r\n\0]")
 _NO_OPTIONS: Final[frozenset[bytes]] = frozenset()
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
 
@@ -29,52 +29,53 @@ _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
 def take_head(buffer: bytearray, scanned: int) -> list[bytes] | None:
     """Remove one head from the buffer and return its lines; None while it is not complete.
 
-    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew.
+    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew. Lines of
+    a complete head may hold what must not stand in them: each is matched by whoever reads it.
     """
-    if not buffer:
-        return None
-    start = max(0, scanned - 3)
+    start = scanned - 3 if scanned > 3 else 0
     end = buffer.find(b"\r\n\r\n", start, HEAD_BYTES + 4)
     if end < 0:
-        if buffer[0] == _LF or _is_stray(bytes(buffer[start:])):
-            raise Refusal("line-end")
-        if len(buffer) > HEAD_BYTES or (len(buffer) > LINE_BYTES and b"\r\n" not in buffer[: LINE_BYTES + 2]):
-            raise Refusal("head-size")
+        if buffer:
+            _check_beginning(buffer, start)
         return None
-    head = bytes(buffer[:end])
-    if buffer[0] == _LF or _is_stray(head):
-        raise Refusal("line-end")
-    lines = head.split(b"\r\n")
+    lines = bytes(buffer[:end]).split(b"\r\n")
     if len(lines) > HEAD_FIELDS + 1 or (end > LINE_BYTES and max(map(len, lines)) > LINE_BYTES):
         raise Refusal("head-size")
     del buffer[: end + 4]
     return lines
 
 
-def _is_stray(text: bytes) -> bool:
-    """Tell whether a CR or LF stands alone, or a NUL is there; text may begin and end in the middle of a CRLF."""
+def _check_beginning(buffer: bytearray, start: int) -> None:
+    """Refuse a head as soon as it can no longer become a good one."""
+    text = bytes(buffer[start:])
+    # It may begin and end in the middle of a CRLF.
     pairs = text.count(b"\r\n")
-    return (
-        text.count(b"\n", 1 if text[:1] == b"\n" else 0) != pairs
-        or text.count(b"\r") != pairs + text.endswith(b"\r")
-        or b"\0" in text
-    )
+    feeds = text.count(b"\n", 1 if start and text[:1] == b"\n" else 0)
+    if feeds != pairs or text.count(b"\r") != pairs + text.endswith(b"\r") or b"\0" in text:
+        raise Refusal("line-end")
+    if len(buffer) > HEAD_BYTES or (len(buffer) > LINE_BYTES and b"\r\n" not in buffer[: LINE_BYTES + 2]):
+        raise Refusal("head-size")
+
+
+def malformed(line: bytes, rule: str) -> Refusal:
+    """Return the refusal of a line that does not match: a CR, LF or NUL inside is a matter of its own."""
+    return Refusal("line-end" if _STRAY.search(line) else rule)
 
 
 def parse_fields(lines: list[bytes]) -> Fields:
     """Read header lines; a continuation line, an odd name or a control character refuses the whole message."""
-    return tuple([_known_field(line) if len(line) < _REMEMBERED_BYTES else _field(line) for line in lines])
+    return tuple([_known_field(line) if len(line) < REMEMBERED_BYTES else _field(line) for line in lines])
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
     match = _FIELD.fullmatch(line)
     if match is None:
-        raise Refusal("field")
+        raise malformed(line, "field")
     return match[1].lower(), match[2].strip(b" \t")
 
 
 # Clients send the same lines again and again; at most half a MiB is remembered.
-_REMEMBERED_BYTES: Final = 256
+REMEMBERED_BYTES: Final = 256
 _known_field = lru_cache(maxsize=2048)(_field)
 
 

@@ -24,6 +24,7 @@ TRAILER_BYTES: Final = 8 * KIB
 
 # Flow control: above HIGH_WATER the other side is not read any more until the buffer is empty again.
 READ_BYTES: Final = 64 * KIB
+SEND_BYTES: Final = 64 * KIB
 HIGH_WATER: Final = 256 * KIB
 
 # Seconds.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 _PREFIX: Final = "credential_proxy"
@@ -19,6 +20,17 @@ _HELP: Final = {
     "seconds_total": "Time from decision to end, by route.",
 }
 Labels = tuple[tuple[str, str], ...]
+_Counters = dict[str, defaultdict[Labels, float]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted of every request, for those of one route that ended alike."""
+
+    requests: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
 
 
 class Metrics:
@@ -26,25 +38,40 @@ class Metrics:
 
     def __init__(self) -> None:
         """Begin at zero."""
-        self._counters: dict[str, defaultdict[Labels, float]] = {name: defaultdict(float) for name in _HELP}
+        self._tallies: dict[tuple[str, str, int], Tally] = {}
+        self._rest: _Counters = {name: defaultdict(float) for name in _HELP}
+
+    def tally(self, route: str, verdict: str, status: int) -> Tally:
+        """Return what to add a request to."""
+        tally = self._tallies.get((route, verdict, status))
+        if tally is None:
+            tally = self._tallies[route, verdict, status] = Tally()
+        return tally
 
     def add(self, name: str, labels: Labels, amount: float = 1) -> None:
         """Add to a counter."""
-        self._counters[name][labels] += amount
-
-    def value(self, name: str) -> float:
-        """Return a counter's sum over all labels."""
-        return sum(self._counters[name].values())
+        self._rest[name][labels] += amount
 
     def render(self, gauges: dict[str, tuple[str, float]]) -> str:
         """Write all counters, and the gauges, each with its help."""
         return "\n".join([*self._counter_lines(), *_gauge_lines(gauges)]) + "\n"
 
+    def _counters(self) -> _Counters:
+        counters = {name: values.copy() for name, values in self._rest.items()}
+        for (route, verdict, status), tally in self._tallies.items():
+            of_route = ("route", route)
+            counters["requests_total"][of_route, ("verdict", verdict), ("status", str(status))] = tally.requests
+            counters["bytes_total"][of_route, ("direction", "in")] += tally.bytes_in
+            counters["bytes_total"][of_route, ("direction", "out")] += tally.bytes_out
+            counters["seconds_total"][(of_route,)] += tally.seconds
+        return counters
+
     def _counter_lines(self) -> Iterator[str]:
+        counters = self._counters()
         for name, text in _HELP.items():
             yield f"# HELP {_PREFIX}_{name} {text}"
             yield f"# TYPE {_PREFIX}_{name} counter"
-            for labels, value in sorted(self._counters[name].items()):
+            for labels, value in sorted(counters[name].items()):
                 inner = ",".join(f'{key}="{label}"' for key, label in labels)
                 yield f"{_PREFIX}_{name}{{{inner}}} {value:g}"
 

@@ -31,7 +31,7 @@ class Observer:
         """Return the tokens that the answer cost, when it is one that costs."""
         return None
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, object]:
         """Return what the audit log says about the answer."""
         return {}
 
@@ -87,7 +87,7 @@ class PackageObserver(Observer):
         assert self._transform is not None
         return self._transform(self._kind, body)
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, object]:
         """Return the hash of what passed."""
         return {"sha256": self._digest.hexdigest()} if self._digest is not None else {}
 

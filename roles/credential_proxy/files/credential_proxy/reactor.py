@@ -22,6 +22,8 @@ from collections.abc import Callable
 from typing import Final
 
 _WAKE_BYTES: Final = 4096
+# Nobody waits longer for his bytes than this many others take.
+_FLUSHES_AT_ONCE: Final = 32
 
 
 class Timer:
@@ -54,9 +56,9 @@ class Reactor:
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._soon: deque[Callable[[], None]] = deque()
+        self._flushes: list[Callable[[], None]] = []
         self._garbage: list[Callable[[], None]] = []
         self._signals: dict[int, Callable[[], None]] = {}
-        self._after_round: Callable[[], None] | None = None
         self._running = False
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.register(self._wake_read, select.EPOLLIN, self._woken)
@@ -80,6 +82,10 @@ class Reactor:
         """Close a descriptor after this round of events, so that its number cannot name a new one within it."""
         self._garbage.append(close)
 
+    def flush_later(self, flush: Callable[[], None]) -> None:
+        """Send before the next wait for events: what belongs together leaves in one call, and a peer wakes once."""
+        self._flushes.append(flush)
+
     def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Run an action after a delay."""
         timer = Timer(action)
@@ -101,10 +107,6 @@ class Reactor:
         self._signals[number] = action
         signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-
-    def after_every_round(self, action: Callable[[], None]) -> None:
-        """Run an action before each wait for events."""
-        self._after_round = action
 
     def stop(self) -> None:
         """Leave ``run`` after this round."""
@@ -129,12 +131,12 @@ class Reactor:
             _contain(self._soon.popleft())
         while self._timers and self._timers[0][0] <= self.now:
             _contain(heapq.heappop(self._timers)[2].run)
+        if self._flushes:
+            self._flush()
         if self._garbage:
             garbage, self._garbage = self._garbage, []
             for close in garbage:
                 close()
-        if self._after_round is not None:
-            self._after_round()
 
     def _handle(self, events: list[tuple[int, int]]) -> None:
         for descriptor, mask in events:
@@ -144,6 +146,15 @@ class Reactor:
                     handler(mask)
                 except Exception:
                     _report()
+                if len(self._flushes) >= _FLUSHES_AT_ONCE:
+                    self._flush()
+
+    def _flush(self) -> None:
+        """Send what was written; who hears that it has left may write again."""
+        while self._flushes:
+            flushes, self._flushes = self._flushes, []
+            for flush in flushes:
+                _contain(flush)
 
     def close(self) -> None:
         """Release the loop's own descriptors."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from . import grammar
@@ -17,6 +18,7 @@ from .refusals import Refusal
 
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
 _HOST: Final = re.compile(rb"(?:[0-9A-Za-z.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_WITHOUT_BODY: Final = ("GET", "HEAD", "CONNECT")
 
 
 @dataclass(slots=True)
@@ -44,36 +46,36 @@ class End(enum.Enum):
 
 def parse_request(lines: list[bytes]) -> RequestHead:
     """Check a head by itself: syntax, version, Host and framing. What may be asked for is the policy's concern."""
-    match = _REQUEST_LINE.fullmatch(lines[0])
-    if match is None:
-        raise Refusal("request-line")
-    if match[3] != b"1.1":
-        raise Refusal("http-version")
+    method, target = (_known_request_line if len(lines[0]) < grammar.REMEMBERED_BYTES else _request_line)(lines[0])
     fields = grammar.parse_fields(lines[1:])
     names = dict(fields)
+    repeated = len(names) != len(fields)
     host = names.get(b"host")
-    if host is None or not _HOST.fullmatch(host):
+    if host is None or not _HOST.fullmatch(host) or (repeated and len(grammar.values(fields, b"host")) > 1):
         raise Refusal("host")
-    if len(names) != len(fields) and len(grammar.values(fields, b"host")) > 1:
-        raise Refusal("host")
-    method = match[1].decode("ascii")
     length = grammar.body_length(fields, names) or 0
     # Other methods with a body are the policy's to refuse, which knows better words.
-    if length and method in ("GET", "HEAD", "CONNECT"):
+    if length and method in _WITHOUT_BODY:
         raise Refusal("unexpected-body")
     if length > BODY_BYTES:
         raise Refusal("body-size")
     expects = b"expect" in names
     if expects and [value.lower() for value in grammar.values(fields, b"expect")] != [b"100-continue"]:
         raise Refusal("expectation")
-    return RequestHead(
-        method=method,
-        target=match[2].decode("ascii"),
-        fields=fields,
-        length=length,
-        wants_continue=expects and length != 0,
-        options=grammar.connection_options(fields, names),
-    )
+    options = grammar.connection_options(fields, names)
+    return RequestHead(method, target, fields, length, expects and length != 0, options)
+
+
+def _request_line(line: bytes) -> tuple[str, str]:
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise grammar.malformed(line, "request-line")
+    if match[3] != b"1.1":
+        raise Refusal("http-version")
+    return match[1].decode("ascii"), match[2].decode("ascii")
+
+
+_known_request_line = lru_cache(maxsize=1024)(_request_line)
 
 
 class RequestReader:
@@ -111,18 +113,19 @@ class RequestReader:
 
     def next_event(self) -> RequestHead | bytes | End | None:
         """Return the next head, piece of body or end; None when more bytes are needed."""
-        if self._body is None:
+        body = self._body
+        if body is None:
             return self._next_head()
-        if self._body.complete:
+        if body.complete:
             self._body = None
             return End.MESSAGE
-        data = self._body.take(self._buffer)
+        data = body.take(self._buffer)
         self._taken += len(data)
         if self._taken > BODY_BYTES:
             raise Refusal("body-size")
         if data:
             return data
-        return self.next_event() if self._body.complete else None
+        return self.next_event() if body.complete else None
 
     def _next_head(self) -> RequestHead | None:
         lines = grammar.take_head(self._buffer, self._scanned)

@@ -61,6 +61,11 @@ class ResponseRelay:
     A refusal before ``started`` can still become a proper answer; after it, only a cut connection tells the truth.
     """
 
+    __slots__ = (
+        *("close", "status", "complete", "_method", "_scanner", "_needles", "_observer", "_buffer", "_scanned"),
+        *("_body", "_head", "_held", "_chunked", "_persistent"),
+    )
+
     def __init__(
         self, *, method: str, needles: tuple[bytes, ...], close: bool, observer: Observer | None = None
     ) -> None:
@@ -125,12 +130,11 @@ class ResponseRelay:
 
     def _start(self, head: ResponseHead, lines: list[bytes]) -> bytes:
         """Decide the framing and return the client's head."""
-        if self._needles:
-            text = b"\r\n".join(lines)
-            if any(needle in text for needle in self._needles):
+        for needle in self._needles:
+            if needle in b"\r\n".join(lines):
                 raise Refusal("secret-echo")
         fields = head.fields
-        if head.names.get(b"content-encoding", b"identity").lower() != b"identity":
+        if b"content-encoding" in head.names and head.names[b"content-encoding"].lower() != b"identity":
             raise Refusal("upstream-encoding")
         length = grammar.body_length(fields, head.names)
         self._head = head

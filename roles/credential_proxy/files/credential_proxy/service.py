@@ -48,7 +48,7 @@ class Service:
         self._config = config
         self._reload_error = ""
         resolver = Resolver(self.reactor)
-        audit = AuditLog(config.audit_log, config.state_directory)
+        audit = AuditLog(config.audit_log, config.state_directory, owe_note=self._owe_note)
         ledger = Ledger(config.prices)
         ledger.load(config.state_directory / _USAGE_NAME)
         self._store = PolicyStore(config.state_directory / _POLICIES_NAME)
@@ -64,8 +64,6 @@ class Service:
         self.conversations = Conversations(self._context, config.conversations_directory)
         self._listeners: list[Listener] = []
         self._chain: KeyChain | None = None
-        self._note_is_due = False
-        self.reactor.after_every_round(self._owe_note)
 
     def start(self) -> None:
         """Bind the sockets of all conversations, then the operator's sockets, then say that we are ready."""
@@ -230,13 +228,7 @@ class Service:
 
     def _owe_note(self) -> None:
         """Have the audit's last line noted soon; many lines share one note."""
-        if self._context.audit.owes_note and not self._note_is_due:
-            self._note_is_due = True
-            self.reactor.call_later(limits.NOTE_SECONDS, self._write_note)
-
-    def _write_note(self) -> None:
-        self._note_is_due = False
-        self._context.audit.write_note()
+        self.reactor.call_later(limits.NOTE_SECONDS, lambda: self._context.audit.write_note())
 
     def _drain(self, until: float) -> None:
         """Close idle connections, look again a little later, give up at the time given."""

@@ -10,9 +10,9 @@ import os
 import select
 import socket
 import ssl
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
-from .limits import READ_BYTES
+from .limits import READ_BYTES, SEND_BYTES
 from .reactor import Reactor
 
 _DEAD: Final = select.EPOLLHUP | select.EPOLLERR
@@ -40,8 +40,14 @@ class StreamOwner(Protocol):
 class Stream:
     """A connected socket, or one that is being connected.
 
-    ``dropped_on_hangup``: a client that hung up wants no answer, so its stream is lost at once, even unread.
+    What is written leaves at the end of the reactor's round. ``dropped_on_hangup``: a client that hung up wants no
+    answer, so its stream is lost at once, even unread.
     """
+
+    __slots__ = (
+        *("owner", "peer", "closed", "encrypted", "_reactor", "_socket", "_out", "_mask", "_watched", "_silent"),
+        *("_reading", "_blocked", "_ended", "_connecting", "_handshaking", "_tls_wants_write", "_dropped_on_hangup"),
+    )
 
     def __init__(
         self, reactor: Reactor, sock: socket.socket, owner: StreamOwner, *, dropped_on_hangup: bool = False
@@ -49,11 +55,14 @@ class Stream:
         """Take over a connected, non-blocking socket; nothing is read before ``resume``."""
         self.owner = owner
         self.peer = ""
+        self.closed = False
+        self.encrypted = False
         self._reactor = reactor
         self._socket = sock
         self._dropped_on_hangup = dropped_on_hangup
         self._out = bytearray()
         self._reading = False
+        self._blocked = False
         self._ended = False
         self._connecting = False
         self._handshaking = False
@@ -61,7 +70,6 @@ class Stream:
         self._silent = False
         self._mask = 0
         self._watched = False
-        self.closed = False
 
     @classmethod
     def connect(cls, reactor: Reactor, address: tuple[str, int], owner: StreamOwner) -> Stream:
@@ -79,11 +87,6 @@ class Stream:
         stream._watch()
         return stream
 
-    @property
-    def encrypted(self) -> bool:
-        """Tell whether TLS is spoken."""
-        return isinstance(self._socket, ssl.SSLSocket)
-
     def start_tls(self, context: ssl.SSLContext, name: str) -> None:
         """Shake hands with the server that has this name in its certificate; the owner hears ``stream_ready`` again."""
         self._unwatch()
@@ -94,6 +97,7 @@ class Stream:
         except OSError as lost:
             self._lose(lost)
             return
+        self.encrypted = True
         self._handshaking = True
         self._shake_hands()
 
@@ -123,23 +127,42 @@ class Stream:
             self._reading = False
             self._watch()
 
-    def write(self, data: bytes) -> None:
-        """Send now what fits; the rest leaves as soon as it can, and then the owner hears ``stream_drained``."""
+    def write(self, data: bytes | bytearray) -> None:
+        """Send at the end of this round; when everything has left, the owner hears ``stream_drained``."""
         if self.closed or not data:
             return
-        if self._out:
-            self._out += data
+        if not self._out:
+            self._reactor.flush_later(self.flush)
+        self._out += data
+
+    def flush(self) -> None:
+        """Send now what fits.
+
+        TLS must get what it could not send once more, and never less of it: pieces are cut from the front of a buffer
+        that only grows meanwhile.
+        """
+        out = self._out
+        if self.closed or not out:
             return
         try:
-            sent = self._socket.send(data)
+            while out:
+                if len(out) <= SEND_BYTES:
+                    sent = self._socket.send(out)
+                else:
+                    with memoryview(out) as view, view[:SEND_BYTES] as piece:
+                        sent = self._socket.send(piece)
+                del out[:sent]
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
-            sent = 0
+            self._blocked = True
+            self._watch()
+            return
         except OSError as error:
             self._lose(error)
             return
-        if sent < len(data):
-            self._out += data[sent:] if sent else data
+        if self._blocked:
+            self._blocked = self._tls_wants_write = False
             self._watch()
+        self.owner.stream_drained()
 
     def end_output(self) -> None:
         """Tell the peer that nothing more comes, and keep listening."""
@@ -186,7 +209,7 @@ class Stream:
         else:
             if self._reading and not self._ended:
                 mask |= select.EPOLLIN
-            if self._out or self._tls_wants_write:
+            if self._blocked or self._tls_wants_write:
                 mask |= select.EPOLLOUT
         if not self._watched:
             self._reactor.register(self._socket.fileno(), mask, self._on_events)
@@ -201,6 +224,9 @@ class Stream:
             self._watched = False
 
     def _on_events(self, events: int) -> None:
+        if events == select.EPOLLIN and not self._handshaking:
+            self._read()
+            return
         if self._connecting:
             self._connected()
             return
@@ -209,7 +235,7 @@ class Stream:
             return
         if events & (select.EPOLLOUT | _DEAD):
             if self._out:
-                self._flush()
+                self.flush()
             elif self._tls_wants_write:
                 self._tls_wants_write = False
                 self._read()
@@ -274,24 +300,8 @@ class Stream:
             self.owner.stream_end()
             return
         self.owner.stream_data(data)
-        if not self.closed and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+        if self.encrypted and not self.closed and cast(ssl.SSLSocket, self._socket).pending():
             self._reactor.call_soon(self._read)
-
-    def _flush(self) -> None:
-        try:
-            with memoryview(self._out) as view, view[:READ_BYTES] as piece:
-                sent = self._socket.send(piece)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
-            sent = 0
-        except OSError as error:
-            self._lose(error)
-            return
-        del self._out[:sent]
-        self._watch()
-        if self._out:
-            return
-        self._tls_wants_write = False
-        self.owner.stream_drained()
 
     def _lose(self, cause: OSError) -> None:
         """Close now, tell later: the owner may be in the middle of a write."""

@@ -6,17 +6,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
+from .audit import clip
+from .chain import fragment, quote
 from .context import Context
 from .decision import Decision, Forward, Tunnel
 from .observation import Observer
 from .request import RequestHead
 
 
-@lru_cache(maxsize=1024)
-def _labels(**labels: str) -> tuple[tuple[str, str], ...]:
-    return tuple(labels.items())
+def asked(head: RequestHead) -> str:
+    """Return what every line of a decision says about the request, as a fragment; the query is left out."""
+    path = head.target.partition("?")[0]
+    return f',"method":{quote(head.method)},"path":{quote(clip(path))}'
+
+
+def allowed(decision: Decision) -> str:
+    """Return what the line of a decision to allow says, as a fragment."""
+    if isinstance(decision, Tunnel):
+        return f',"verdict":"allow","route":"tunnels","host":{quote(decision.host.host)}'
+    line = f',"verdict":"allow","route":"{decision.route.name}"'
+    if isinstance(decision, Forward):
+        if decision.model:
+            line += f',"model":{quote(decision.model[:128])}'
+        if decision.facts:
+            line += fragment(decision.facts)
+    return line
 
 
 @dataclass(slots=True)
@@ -24,16 +39,15 @@ class Turn:
     """One allowed request, from its decision to its end; times are the reactor's, in seconds."""
 
     began: float
-    head: RequestHead
     decision: Decision
+    request: int
     admitted: bool
-    request: int = 0
-    close: bool = False
+    close: bool
     bytes_in: int = 0
     bytes_out: int = 0
     status: int = 0
     address: str = ""
-    first_byte: float | None = None
+    first_byte: float = 0.0
     facts: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -41,22 +55,10 @@ class Turn:
         """Return the name of the route."""
         return "tunnels" if isinstance(self.decision, Tunnel) else self.decision.route.name
 
-    def decided(self) -> dict[str, object]:
-        """Return what the line of the decision says."""
-        decision = self.decision
-        facts: dict[str, object] = {"route": self.route}
-        if isinstance(decision, Forward):
-            if decision.model:
-                facts["model"] = decision.model[:128]
-            facts.update(decision.facts)
-        elif isinstance(decision, Tunnel):
-            facts["host"] = decision.host.host
-        return facts
-
     def settle(self, observer: Observer, context: Context, workspace: str, *, cut: bool) -> None:
         """Charge what the answer cost, and take over what was learned from it."""
         if not cut:
-            self.facts.update(observer.facts())
+            self.facts = observer.facts()
         usage = observer.usage()
         if usage is None or not isinstance(self.decision, Forward):
             return
@@ -64,44 +66,41 @@ class Turn:
             usage.estimate(self.bytes_in, self.bytes_out)
         model = usage.model or self.decision.model
         cost = context.ledger.charge(workspace, usage, self.decision.model, wall=context.audit.clock())
-        tokens = {
-            name: value for name in ("input", "output", "cache_read", "cache_write") if (value := getattr(usage, name))
-        }
+        tokens = usage.counts()
         if model:
             self.facts["model"] = model
         self.facts["tokens"] = tokens
         if usage.estimated:
             self.facts["estimated"] = True
+        route = ("route", self.route)
+        for kind, count in tokens.items():
+            context.metrics.add("tokens_total", (route, ("kind", kind)), count)
         if cost:
             self.facts["cost"] = round(cost, 6)
-        for kind, count in tokens.items():
-            context.metrics.add("tokens_total", (("route", self.route), ("kind", kind)), count)
-        context.metrics.add("cost_total", (("route", self.route),), cost)
+            context.metrics.add("cost_total", (route,), cost)
 
-    def ended(self, now: float, verdict: str, rule: str, detail: str) -> dict[str, object]:
-        """Return what the line of the end says."""
-        facts: dict[str, object] = {"request": self.request, "verdict": verdict}
+    def ended(self, now: float, verdict: str, rule: str, detail: str) -> str:
+        """Return what the line of the end says, as a fragment."""
+        line = f',"request":{self.request},"verdict":"{verdict}"'
         if rule:
-            facts["rule"] = rule
+            line += f',"rule":"{rule}"'
         if detail:
-            facts["detail"] = detail
-        facts["status"] = self.status
-        facts["bytes_in"] = self.bytes_in
-        facts["bytes_out"] = self.bytes_out
+            line += f',"detail":{quote(clip(detail))}'
+        line += f',"status":{self.status},"bytes_in":{self.bytes_in},"bytes_out":{self.bytes_out}'
         if self.address:
-            facts["upstream"] = self.address
-        facts.update(self.facts)
-        if self.first_byte is not None:
-            facts["first_byte_ms"] = round((self.first_byte - self.began) * 1000, 1)
-        facts["duration_ms"] = round((now - self.began) * 1000, 1)
-        return facts
+            line += f',"upstream":"{self.address}"'
+        if self.facts:
+            line += fragment(self.facts)
+        if self.first_byte:
+            line += f',"first_byte_ms":{(self.first_byte - self.began) * 1000:.1f}'
+        return f'{line},"duration_ms":{(now - self.began) * 1000:.1f}'
 
     def count(self, context: Context, verdict: str, rule: str) -> None:
         """Add the request to the counters."""
-        metrics, route = context.metrics, self.route
-        metrics.add("requests_total", _labels(route=route, verdict=verdict, status=str(self.status)))
-        metrics.add("bytes_total", _labels(route=route, direction="in"), self.bytes_in)
-        metrics.add("bytes_total", _labels(route=route, direction="out"), self.bytes_out)
-        metrics.add("seconds_total", _labels(route=route), context.reactor.now - self.began)
+        tally = context.metrics.tally(self.route, verdict, self.status)
+        tally.requests += 1
+        tally.bytes_in += self.bytes_in
+        tally.bytes_out += self.bytes_out
+        tally.seconds += context.reactor.now - self.began
         if rule:
-            metrics.add("refusals_total", (("rule", rule),))
+            context.metrics.add("refusals_total", (("rule", rule),))

@@ -20,12 +20,14 @@ from ..grammar import Fields
 _KEPT_BYTES: Final = 1024 * 1024
 _WORDS: Final = (b'"usage"', b"invocationMetrics")
 _NAMES: Final = {
-    "input": ("input_tokens", "inputTokens", "inputTokenCount"),
-    "output": ("output_tokens", "outputTokens", "outputTokenCount"),
-    "cache_read": ("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"),
-    "cache_write": ("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"),
+    **dict.fromkeys(("input_tokens", "inputTokens", "inputTokenCount"), "input"),
+    **dict.fromkeys(("output_tokens", "outputTokens", "outputTokenCount"), "output"),
+    **dict.fromkeys(("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"), "cache_read"),
+    **dict.fromkeys(
+        ("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"), "cache_write"
+    ),
 }
-_HEADERS: Final = {"input": b"x-amzn-bedrock-input-token-count", "output": b"x-amzn-bedrock-output-token-count"}
+_HEADERS: Final = {b"x-amzn-bedrock-input-token-count": "input", b"x-amzn-bedrock-output-token-count": "output"}
 _BYTES_A_TOKEN: Final = 4
 
 
@@ -45,6 +47,12 @@ class Usage:
         """Return all tokens together."""
         return self.input + self.output + self.cache_read + self.cache_write
 
+    def counts(self) -> dict[str, int]:
+        """Return the kinds of tokens that there are any of."""
+        kinds = (("input", self.input), ("output", self.output))
+        caches = (("cache_read", self.cache_read), ("cache_write", self.cache_write))
+        return {name: count for name, count in (*kinds, *caches) if count}
+
     def absorb(self, data: object) -> None:
         """Take figures out of a JSON object of any of the APIs; later ones are totals, so the larger figure counts."""
         if not isinstance(data, dict):
@@ -56,15 +64,15 @@ class Usage:
             self.model = model[:128]
         for table in (data.get("usage"), inner.get("usage"), data.get("amazon-bedrock-invocationMetrics")):
             if isinstance(table, dict):
-                for name, keys in _NAMES.items():
-                    self._raise_to(name, max((_count(table.get(key)) for key in keys), default=0))
+                for key, value in table.items():
+                    if key in _NAMES:
+                        self._raise_to(_NAMES[key], _count(value))
 
     def absorb_head(self, fields: Fields) -> None:
         """Take figures out of an answer's head."""
-        for name, header in _HEADERS.items():
-            for key, value in fields:
-                if key == header and value.isdigit() and len(value) < 12:
-                    self._raise_to(name, int(value))
+        for name, value in fields:
+            if name in _HEADERS and value.isdigit() and len(value) < 12:
+                self._raise_to(_HEADERS[name], int(value))
 
     def estimate(self, bytes_in: int, bytes_out: int) -> None:
         """Charge an answer that was cut before its figures came: nobody gets tokens for nothing by hanging up."""
@@ -74,7 +82,8 @@ class Usage:
         self._raise_to("output", bytes_out // _BYTES_A_TOKEN)
 
     def _raise_to(self, name: str, value: int) -> None:
-        setattr(self, name, max(getattr(self, name), value))
+        if value > getattr(self, name):
+            setattr(self, name, value)
 
 
 def _count(value: object) -> int:
