@@ -28,6 +28,8 @@ _HOSTS = 3
 _REPEATS = 5
 _WANTED = {"tasks": "<= 60", "seconds": "<= 12", "growth_1_to_3": "<= 1.5"}
 _VARIABLES: dict[str, object] = {
+    # All hosts at once: a canary first would take its time twice over.
+    "workspace_serial": "100%",
     "workspace_environment": "development",
     "xfs_quota_size": "2G",
     "docker_userns_dedicated_host": True,
@@ -131,7 +133,7 @@ def main() -> None:
             repeats=_REPEATS,
         )
     one, looks, three = series.values()
-    tasks, seconds, growth = recap.ok + recap.skipped, one.median, frame.ratio(three, one)
+    tasks, seconds, growth = recap.ok, one.median, frame.ratio(three, one)
     frame.publish(
         "converge",
         [one, looks, three],
@@ -139,7 +141,7 @@ def main() -> None:
         wanted=_WANTED,
         versions={"floor": "ansible.builtin.stat"},
         notes=[
-            f"tasks: {recap.ok} that ran, on the host or on the controller, and {recap.skipped} that were skipped",
+            f"tasks: the {recap.ok} that ran, on the host or on the controller; {recap.skipped} more were skipped",
             f"{os.cpu_count()} processors carry all {_HOSTS} machines and the controller",
         ],
         tasks=tasks,
