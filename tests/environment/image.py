@@ -24,18 +24,20 @@ def build(url: str, folder: Path) -> None:
     environment = {**os.environ, "DOCKER_HOST": url, "DOCKER_BUILDKIT": "0"}
     _base(yaml.safe_load(DEFINITION.read_text())["images"]["base_image"]["name"], folder / "base", environment)
     subprocess.run([ROOT / "release" / "build"], check=True, stdout=subprocess.DEVNULL)
-    command = [ROOT / ".venv" / "bin" / "ansible-builder", "build", "--container-runtime", "docker", "--tag", IMAGE]
-    place = ["--file", DEFINITION, "--context", folder / "context", "--extra-build-cli-args=--network host"]
-    subprocess.run([*command, *place], check=True, env=environment)
+    builder = str(ROOT / ".venv" / "bin" / "ansible-builder")
+    place = ["--file", str(DEFINITION), "--context", str(folder / "context"), "--extra-build-cli-args=--network host"]
+    subprocess.run(
+        [builder, "build", "--container-runtime", "docker", "--tag", IMAGE, *place], check=True, env=environment
+    )
 
 
 def _base(name: str, folder: Path, environment: dict[str, str]) -> None:
-    """Debian from its packages, under the name of the image that the definition starts from: no image registry is asked."""
+    """Debian from its packages, under the name that the definition starts from: no image registry is asked."""
     folder.mkdir()
     release = name.rpartition(":")[2].removesuffix("-slim")
     archive = folder / "base.tar"
-    bootstrap = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates", release, archive]
-    subprocess.run(bootstrap, check=True)
+    options = ["--quiet", "--variant=minbase", "--include=ca-certificates"]
+    subprocess.run(["mmdebstrap", *options, release, str(archive)], check=True)
     subprocess.run(["docker", "import", archive, "plain"], check=True, env=environment, stdout=subprocess.DEVNULL)
     archive.unlink()
     lines = ["FROM plain"]

@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 
 import native_docker
-from environment.image import IMAGE, build
 from faults.machine import ROOT, machine
 from fleet.hosts import VARIABLES
+
+from environment.image import IMAGE, build
 
 
 def private_data(folder: Path, name: str) -> None:
@@ -37,10 +38,18 @@ def private_data(folder: Path, name: str) -> None:
 
 def play(name: str, folder: Path, url: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook of the collection inside the image."""
+    runner = str(ROOT / ".venv" / "bin" / "ansible-runner")
     isolation = ["--process-isolation", "--process-isolation-executable", "docker", "--container-image", IMAGE]
     return subprocess.run(
-        [ROOT / ".venv" / "bin" / "ansible-runner", "run", folder, "--playbook", f"bulkhead.workspace.{name}"]
-        + [*isolation, "--container-option=--network=host"],
+        [
+            runner,
+            "run",
+            str(folder),
+            "--playbook",
+            f"bulkhead.workspace.{name}",
+            *isolation,
+            "--container-option=--network=host",
+        ],
         env={**os.environ, "DOCKER_HOST": url},
         capture_output=True,
         text=True,

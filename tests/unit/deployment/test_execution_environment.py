@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The definition of the execution environment is one that ansible-builder takes, for the collection's version of today."""
+"""ansible-builder takes the definition of the execution environment, which names the collection's version of today."""
 
 from __future__ import annotations
 
@@ -23,11 +23,8 @@ def test_ansible_builder_makes_a_context_with_the_tarball_that_it_installs(tmp_p
     tarball.parent.mkdir(parents=True)
     tarball.touch()
 
-    builder = [Path(sys.executable).with_name("ansible-builder"), "create"]
-    subprocess.run(
-        [*builder, "--file", tmp_path / DEFINITION, "--context", tmp_path / "context", "--output-filename", "Containerfile"],
-        check=True,
-    )
+    builder = [Path(sys.executable).with_name("ansible-builder"), "create", "--output-filename", "Containerfile"]
+    subprocess.run([*builder, "--file", tmp_path / DEFINITION, "--context", tmp_path / "context"], check=True)
 
     wanted = yaml.safe_load((tmp_path / "context/_build/requirements.yml").read_text())["collections"]
     assert [(tmp_path / "context/_build" / one["name"]).is_file() for one in wanted] == [True]
