@@ -21,24 +21,25 @@ from types import ModuleType
 from typing import Any
 
 import yaml
-from jinja2 import meta
+from jinja2 import Environment, StrictUndefined, meta
 from jinja2.nativetypes import NativeEnvironment
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def role_variable(role: str, name: str, **registered: Any) -> Any:
+def role_variable(role: str, name: str, **given: Any) -> Any:
     """One of the role's defaults or vars, with its references to others resolved (plain Jinja, no Ansible filters).
 
-    ``registered`` stands for what tasks would have found out on a host.
+    ``given`` stands for what an inventory says, or tasks have found out on a host.
     """
     sources = [
         *sorted((ROOT / "roles" / role / "defaults").rglob("*.yml")),
         *sorted((ROOT / "roles" / role / "vars").rglob("*.yml")),
     ]
-    raw: dict[str, Any] = dict(registered)
+    raw: dict[str, Any] = {}
     for source in sources:
         raw |= yaml.safe_load(source.read_text(encoding="utf-8")) or {}
+    raw |= given
     environment = NativeEnvironment()
 
     def resolve(value: Any) -> Any:
@@ -52,6 +53,18 @@ def role_variable(role: str, name: str, **registered: Any) -> Any:
         return value
 
     return resolve(raw[name])
+
+
+def role_template(role: str, name: str) -> str:
+    """One of the role's templates, as Ansible would write it on a host."""
+    environment = Environment(  # noqa: S701  text, not HTML
+        trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+    )
+    environment.filters["comment"] = lambda text: f"#\n# {text}\n#"
+    source = (ROOT / "roles" / role / "templates" / name).read_text(encoding="utf-8")
+    names = meta.find_undeclared_variables(environment.parse(source)) - {"ansible_managed"}
+    values = {variable: role_variable(role, variable) for variable in names}
+    return environment.from_string(source).render(values, ansible_managed="Ansible managed")
 
 
 def collection_util(folder: str, name: str) -> ModuleType:
@@ -82,8 +95,9 @@ def s3_lifecycle_policy() -> str:
     return json.dumps({"Rules": wanted}, indent=2) + "\n"
 
 
-def docker_daemon_settings() -> str:
-    return json.dumps(role_variable("docker_userns", "__docker_userns_wanted"), indent=2) + "\n"
+def docker_daemon_settings(*, dedicated: bool) -> str:
+    wanted = role_variable("docker_userns", "__docker_userns_wanted", docker_userns_dedicated_host=dedicated)
+    return json.dumps(wanted, indent=2) + "\n"
 
 
 def docker_subordinate_ids() -> str:
@@ -91,14 +105,38 @@ def docker_subordinate_ids() -> str:
     return ":".join(str(role_variable("docker_userns", field)) for field in fields) + "\n"
 
 
+def data_root_mount() -> str:
+    units = collection_util("module_utils", "_data_root.units")
+    root, file = (role_variable("xfs_quota", f"xfs_quota_{name}") for name in ("data_root", "loop_file"))
+    return str(units.mount_text(root, file, loop=True))
+
+
+def data_root_drop_in() -> str:
+    units = collection_util("module_utils", "_data_root.units")
+    root = role_variable("xfs_quota", "xfs_quota_data_root")
+    return str(units.drop_in_text(root, root))
+
+
+def credential_proxy_config() -> str:
+    return json.dumps(role_variable("credential_proxy", "__credential_proxy_config"), indent=4) + "\n"
+
+
 ARTEFACTS: dict[str, Callable[[], str]] = {
     "deployment/seccomp/workspace-seccomp.json": seccomp_profile,
     "deployment/seccomp/workspace-seccomp-strict.json": functools.partial(seccomp_profile, "strict"),
     "deployment/apparmor/workspace-container": apparmor_profile,
-    "deployment/docker/daemon.json": docker_daemon_settings,
+    "deployment/credential_proxy/config.json": credential_proxy_config,
+    "deployment/credential_proxy/credential_proxy.service": functools.partial(
+        role_template, "credential_proxy", "credential_proxy.service.j2"
+    ),
+    "deployment/credential_proxy/logrotate.conf": functools.partial(role_template, "credential_proxy", "logrotate.j2"),
+    "deployment/docker/daemon.json": functools.partial(docker_daemon_settings, dedicated=False),
+    "deployment/docker/daemon-dedicated.json": functools.partial(docker_daemon_settings, dedicated=True),
     "deployment/docker/subuid": docker_subordinate_ids,
     "deployment/docker/subgid": docker_subordinate_ids,
     "deployment/s3/lifecycle-policy.json": s3_lifecycle_policy,
+    "deployment/storage/bulkhead-data-root.conf": data_root_drop_in,
+    "deployment/storage/var-lib-docker.mount": data_root_mount,
 }
 
 
