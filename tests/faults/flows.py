@@ -32,7 +32,7 @@ sync
 """
 
 #: The checksum list: images by the digest that names them, containers with their layer, volumes entry by entry.
-_LIST = r"""
+CHECK = r"""
 set -eu
 docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | sort
 docker ps --all --format '{{.Names}} {{.Image}} {{.ID}}' | sort
@@ -85,7 +85,7 @@ FLOWS = (
         name="convert",
         role="xfs_quota",
         variables=_XFS,
-        check=_LIST,
+        check=CHECK,
         finished="findmnt --noheadings --output OPTIONS /var/lib/docker | grep -q prjquota; test ! -e " + _NOTE,
         representative=(("kill", "cp "), ("power", "systemctl start var-lib-docker.mount")),
     ),
@@ -106,7 +106,7 @@ FLOWS = (
         role="xfs_quota",
         first=_XFS,
         variables={**_XFS, "xfs_quota_state": "absent"},
-        check=_LIST,
+        check=CHECK,
         finished="! findmnt --noheadings /var/lib/docker; test ! -e " + _NOTE,
     ),
 )
