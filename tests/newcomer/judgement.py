@@ -36,18 +36,13 @@ def by_the_collection(folder: Path, host: Machine) -> str:
     proof = judge.play("verify", workspace_report=str(reports))
     if proof.status != 0:
         raise WrongPageError(f"not everything is proven on a host that was made by hand:\n{proof.output}")
-    attacks, layers = _proven(json.loads((reports / "report.json").read_text()), host.name)
+    report = json.loads((reports / "report.json").read_text())
     watching = {"ANSIBLE_CALLBACKS_ENABLED": "bulkhead.workspace.drift", "BULKHEAD_DRIFT_FILE": str(file)}
     look = replace(judge, environment={**judge.environment, **watching}).play("drift", "--check", "--diff")
-    return f"{layers}; {attacks} attacks withstood; site would still change: {_left(look, file, host.name)}"
-
-
-def _proven(report: dict[str, object], name: str) -> tuple[int, str]:
-    hosts = report["hosts"]
-    assert isinstance(hosts, dict)
-    ((_conversation, found),) = hosts[name]["conversations"].items()
-    layers = " ".join(f"{layer}" for layer, entry in found["layers"].items() if entry["status"] == "enforced")
-    return len(found["attacks"]), f"enforced: {layers}"
+    ((_conversation, found),) = report["hosts"][host.name]["conversations"].items()
+    layers = " ".join(layer for layer, entry in found["layers"].items() if entry["status"] == "enforced")
+    attacks = report["summary"]["probes"]["proven"]
+    return f"enforced: {layers}; {attacks} attacks withstood; site would still change: {_left(look, file, host.name)}"
 
 
 def _left(look: Run, file: Path, name: str) -> str:
