@@ -3,7 +3,8 @@ RELEASES ?= trixie
 MOLECULE_WORKERS ?= 2
 # Suites that need real servers on this machine, each started by its own tests.
 SERVICES := $(wildcard tests/browser tests/container tests/playbooks tests/proxy tests/s3 tests/workloads)
-SCENARIOS ?= $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
+# The scenario fleet wants three machines at once, and is a long run.
+SCENARIOS ?= $(filter-out fleet,$(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))))
 
 .PHONY: check test lint lint-python lint-ansible lint-workflows unit vm services sanity importer molecule generate docs
 check: setup ## The quick inner loop: lint and unit tests
