@@ -9,8 +9,8 @@ in the page             what a reader does
 ``console`` block       types what follows ``$`` where Ansible runs, and what follows ``#`` on the host, as root. A line
                         that ends with a backslash goes on. Any other line is what is then printed, and is insisted on;
                         ``…`` stands for anything.
-``yaml`` block whose    writes it to the file that the comment names
-first line is a
+``yaml`` or ``ini``,    writes it to the file that the comment names
+if the first line is a
 comment with a path
 any other block         reads it
 ``<!-- by hand: … -->`` above a block: does it in a way of his own, for the reason given, or not at all
@@ -29,7 +29,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )
-_FILE = re.compile(r"^# ([\w./-]+\.ya?ml)$")
+_FILE = re.compile(r"^# ([\w./-]+\.(?:yml|cfg))$")
 COMMANDS = {"", "bash", "sh", "shell", "console"}
 
 
@@ -84,7 +84,7 @@ def steps(markdown: str) -> list[Step]:
         text = re.sub(rf"^{block['indent']}", "", block["text"], flags=re.MULTILINE)
         if block["note"] == "by hand":
             found.append(ByHand(line, text, block["said"]))
-        elif block["language"] == "yaml" and (path := _FILE.match(text.partition("\n")[0])):
+        elif block["language"] in ("yaml", "ini") and (path := _FILE.match(text.partition("\n")[0])):
             found.append(File(line, path[1], text))
         elif block["language"] == "console":
             found += _commands(line, text, block["said"] or "")
