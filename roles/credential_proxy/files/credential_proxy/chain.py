@@ -14,7 +14,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -37,7 +37,7 @@ class Position:
     digest: str = GENESIS
 
 
-def fragment(facts: dict[str, Any]) -> str:
+def fragment(facts: Mapping[str, Any]) -> str:
     """Write facts as the inside of a JSON object, a comma before each; texts and numbers go the short way."""
     return "".join(
         [

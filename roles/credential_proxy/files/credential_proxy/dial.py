@@ -121,13 +121,14 @@ class Dial:
         assert self._stream is not None
         self._reply += data
         try:
-            lines = take_head(self._reply, 0)
+            head = take_head(self._reply, 0)
         except Refusal:
-            lines = [b""]
-        if lines is None:
+            head = b""
+        if head is None:
             return
-        if lines[0].split(b" ")[1:2] != [b"200"] or self._reply:
-            self._fail(Refusal("upstream-connect", detail=f"the parent proxy said {lines[0][:80]!r}"))
+        line = head.partition(b"\r\n")[0]
+        if line.split(b" ")[1:2] != [b"200"] or self._reply:
+            self._fail(Refusal("upstream-connect", detail=f"the parent proxy said {line[:80]!r}"))
             return
         self._asking_parent = False
         self._stream.pause()

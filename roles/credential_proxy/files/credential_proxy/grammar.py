@@ -26,11 +26,10 @@ _NO_OPTIONS: Final[frozenset[bytes]] = frozenset()
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
 
 
-def take_head(buffer: bytearray, scanned: int) -> list[bytes] | None:
-    """Remove one head from the buffer and return its lines; None while it is not complete.
+def take_head(buffer: bytearray, scanned: int) -> bytes | None:
+    """Remove one head from the buffer and return it without its empty line; None while it is not complete.
 
-    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew. Lines of
-    a complete head may hold what must not stand in them: each is matched by whoever reads it.
+    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew.
     """
     start = scanned - 3 if scanned > 3 else 0
     end = buffer.find(b"\r\n\r\n", start, HEAD_BYTES + 4)
@@ -38,10 +37,16 @@ def take_head(buffer: bytearray, scanned: int) -> list[bytes] | None:
         if buffer:
             _check_beginning(buffer, start)
         return None
-    lines = bytes(buffer[:end]).split(b"\r\n")
-    if len(lines) > HEAD_FIELDS + 1 or (end > LINE_BYTES and max(map(len, lines)) > LINE_BYTES):
-        raise Refusal("head-size")
+    head = bytes(buffer[:end])
     del buffer[: end + 4]
+    return head
+
+
+def lines_of(text: bytes) -> list[bytes]:
+    """Cut a head, or its fields, into lines; what must not stand in a line is found by whoever matches it."""
+    lines = text.split(b"\r\n")
+    if len(text) > LINE_BYTES and max(map(len, lines)) > LINE_BYTES:
+        raise Refusal("head-size")
     return lines
 
 
@@ -64,6 +69,8 @@ def malformed(line: bytes, rule: str) -> Refusal:
 
 def parse_fields(lines: list[bytes]) -> Fields:
     """Read header lines; a continuation line, an odd name or a control character refuses the whole message."""
+    if len(lines) > HEAD_FIELDS:
+        raise Refusal("head-size")
     return tuple([_known_field(line) if len(line) < REMEMBERED_BYTES else _field(line) for line in lines])
 
 
@@ -74,7 +81,7 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
     return match[1].lower(), match[2].strip(b" \t")
 
 
-# Clients send the same lines again and again; at most half a MiB is remembered.
+# The same lines come again and again; at most half a MiB is remembered.
 REMEMBERED_BYTES: Final = 256
 _known_field = lru_cache(maxsize=2048)(_field)
 
@@ -103,7 +110,8 @@ def connection_options(fields: Fields, names: dict[bytes, bytes]) -> frozenset[b
     """Return the names that the Connection fields list; ``names`` is dict(fields)."""
     if b"connection" not in names:
         return _NO_OPTIONS
-    return _options(b",".join(values(fields, b"connection")))
+    once = len(names) == len(fields)
+    return _options(names[b"connection"] if once else b",".join(values(fields, b"connection")))
 
 
 @lru_cache(maxsize=64)

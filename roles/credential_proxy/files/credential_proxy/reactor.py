@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Final
 
 _WAKE_BYTES: Final = 4096
+_EVENTS_AT_ONCE: Final = 128
 # Nobody waits longer for his bytes than this many others take.
 _FLUSHES_AT_ONCE: Final = 32
 
@@ -123,8 +124,9 @@ class Reactor:
         if self._soon:
             wait = 0.0
         elif self._timers:
-            wait = min(wait, max(0.0, self._timers[0][0] - time.monotonic()))
-        events = self._epoll.poll(wait)
+            until = self._timers[0][0] - time.monotonic()
+            wait = 0.0 if until < 0.0 else until if until < wait else wait
+        events = self._epoll.poll(wait, _EVENTS_AT_ONCE)
         self.now = time.monotonic()
         self._handle(events)
         for _turn in range(len(self._soon)):

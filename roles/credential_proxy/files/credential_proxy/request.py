@@ -13,7 +13,7 @@ from typing import Final
 
 from . import grammar
 from .bodies import Body, ChunkedBody, LengthBody
-from .limits import BODY_BYTES
+from .limits import BODY_BYTES, LINE_BYTES
 from .refusals import Refusal
 
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
@@ -44,38 +44,57 @@ class End(enum.Enum):
     MESSAGE = enum.auto()
 
 
-def parse_request(lines: list[bytes]) -> RequestHead:
+def parse_request(head: bytes) -> RequestHead:
     """Check a head by itself: syntax, version, Host and framing. What may be asked for is the policy's concern."""
-    method, target = (_known_request_line if len(lines[0]) < grammar.REMEMBERED_BYTES else _request_line)(lines[0])
-    fields = grammar.parse_fields(lines[1:])
-    names = dict(fields)
-    repeated = len(names) != len(fields)
-    host = names.get(b"host")
-    if host is None or not _HOST.fullmatch(host) or (repeated and len(grammar.values(fields, b"host")) > 1):
-        raise Refusal("host")
-    length = grammar.body_length(fields, names) or 0
+    line, _end, fields = head.partition(b"\r\n")
+    method, target = (_known_line if len(line) <= _REMEMBERED_BYTES else _read_line)(line)
+    block = (_known_block if len(fields) <= _REMEMBERED_BYTES else _read_block)(fields)
     # Other methods with a body are the policy's to refuse, which knows better words.
-    if length and method in _WITHOUT_BODY:
+    if block.length and method in _WITHOUT_BODY:
         raise Refusal("unexpected-body")
-    if length > BODY_BYTES:
-        raise Refusal("body-size")
-    expects = b"expect" in names
-    if expects and [value.lower() for value in grammar.values(fields, b"expect")] != [b"100-continue"]:
-        raise Refusal("expectation")
-    options = grammar.connection_options(fields, names)
-    return RequestHead(method, target, fields, length, expects and length != 0, options)
+    return RequestHead(method, target, block.fields, block.length, block.wants_continue, block.options)
 
 
-def _request_line(line: bytes) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The fields of a head, and what they say about it."""
+
+    fields: grammar.Fields
+    length: int
+    wants_continue: bool
+    options: frozenset[bytes]
+
+
+def _read_line(line: bytes) -> tuple[str, str]:
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         raise grammar.malformed(line, "request-line")
     if match[3] != b"1.1":
         raise Refusal("http-version")
+    if len(line) > LINE_BYTES:
+        raise Refusal("head-size")
     return match[1].decode("ascii"), match[2].decode("ascii")
 
 
-_known_request_line = lru_cache(maxsize=1024)(_request_line)
+def _read_block(text: bytes) -> _Block:
+    fields = grammar.parse_fields(grammar.lines_of(text) if text else [])
+    names = dict(fields)
+    host = names.get(b"host")
+    if host is None or not _HOST.fullmatch(host) or len(grammar.values(fields, b"host")) > 1:
+        raise Refusal("host")
+    length = grammar.body_length(fields, names) or 0
+    if length > BODY_BYTES:
+        raise Refusal("body-size")
+    expects = b"expect" in names
+    if expects and [value.lower() for value in grammar.values(fields, b"expect")] != [b"100-continue"]:
+        raise Refusal("expectation")
+    return _Block(fields, length, expects and length != 0, grammar.connection_options(fields, names))
+
+
+# A client repeats its fields from one request to the next.
+_REMEMBERED_BYTES: Final = 2048
+_known_line = lru_cache(maxsize=512)(_read_line)
+_known_block = lru_cache(maxsize=512)(_read_block)
 
 
 class RequestReader:
@@ -128,11 +147,11 @@ class RequestReader:
         return self.next_event() if body.complete else None
 
     def _next_head(self) -> RequestHead | None:
-        lines = grammar.take_head(self._buffer, self._scanned)
-        if lines is None:
+        text = grammar.take_head(self._buffer, self._scanned)
+        if text is None:
             self._scanned = len(self._buffer)
             return None
         self._scanned = self._taken = 0
-        head = parse_request(lines)
+        head = parse_request(text)
         self._body = ChunkedBody() if head.chunked else LengthBody(head.length)
         return head

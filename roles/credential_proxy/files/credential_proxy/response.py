@@ -37,14 +37,16 @@ class ResponseHead:
 
     status: int
     reason: bytes
+    lines: list[bytes]
     fields: grammar.Fields
     names: dict[bytes, bytes]
     persistent: bool
     options: frozenset[bytes]
 
 
-def parse_response(lines: list[bytes]) -> ResponseHead:
+def parse_response(head: bytes) -> ResponseHead:
     """Check a head's syntax; HTTP/1.0 answers are read, but their connection is not used again."""
+    lines = grammar.lines_of(head)
     match = _STATUS_LINE.fullmatch(lines[0])
     if match is None:
         raise Refusal("upstream-answer", detail="status line")
@@ -52,7 +54,7 @@ def parse_response(lines: list[bytes]) -> ResponseHead:
     names = dict(fields)
     options = grammar.connection_options(fields, names)
     persistent = lines[0].startswith(b"HTTP/1.1") and b"close" not in options
-    return ResponseHead(int(match[1]), match[2] or b"", fields, names, persistent, options)
+    return ResponseHead(int(match[1]), match[2] or b"", lines[1:], fields, names, persistent, options)
 
 
 class ResponseRelay:
@@ -114,25 +116,25 @@ class ResponseRelay:
     def _advance(self) -> bytes:
         out = b""
         while self._body is None:
-            lines = grammar.take_head(self._buffer, self._scanned)
-            if lines is None:
+            text = grammar.take_head(self._buffer, self._scanned)
+            if text is None:
                 self._scanned = len(self._buffer)
                 return out
             self._scanned = 0
-            head = parse_response(lines)
+            for needle in self._needles:
+                if needle in text:
+                    raise Refusal("secret-echo")
+            head = parse_response(text)
             if head.status == 101:
                 raise Refusal("upstream-answer", detail="it switched protocols")
             if head.status >= 200:
-                out = self._start(head, lines)
+                out = self._start(head)
         if not self.complete:
             out += self._frame(self._body.take(self._buffer))
         return out
 
-    def _start(self, head: ResponseHead, lines: list[bytes]) -> bytes:
+    def _start(self, head: ResponseHead) -> bytes:
         """Decide the framing and return the client's head."""
-        for needle in self._needles:
-            if needle in b"\r\n".join(lines):
-                raise Refusal("secret-echo")
         fields = head.fields
         if b"content-encoding" in head.names and head.names[b"content-encoding"].lower() != b"identity":
             raise Refusal("upstream-encoding")
@@ -165,14 +167,9 @@ class ResponseRelay:
         assert self._head is not None
         head = self._head
         dropped = _DROPPED | head.options | without if head.options or without else _DROPPED
-        return b"".join(
-            [
-                b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason),
-                *[b"%b: %b\r\n" % field for field in head.fields if field[0] not in dropped],
-                framing,
-                b"connection: close\r\n\r\n" if self.close else b"\r\n",
-            ]
-        )
+        lines = [line for line, field in zip(head.lines, head.fields, strict=True) if field[0] not in dropped]
+        lines.append(framing + b"connection: close\r\n\r\n" if self.close else framing + b"\r\n")
+        return b"HTTP/1.1 %d %b\r\n%b" % (head.status, head.reason, b"\r\n".join(lines))
 
     def _frame(self, data: bytes) -> bytes:
         """Search a piece of body and frame what may pass."""

@@ -46,7 +46,16 @@ class Stream:
 
     __slots__ = (
         *("owner", "peer", "closed", "encrypted", "_reactor", "_socket", "_out", "_mask", "_watched", "_silent"),
-        *("_reading", "_blocked", "_ended", "_connecting", "_handshaking", "_tls_wants_write", "_dropped_on_hangup"),
+        *(
+            "_poll",
+            "_reading",
+            "_blocked",
+            "_ended",
+            "_connecting",
+            "_handshaking",
+            "_tls_wants_write",
+            "_dropped_on_hangup",
+        ),
     )
 
     def __init__(
@@ -70,6 +79,7 @@ class Stream:
         self._silent = False
         self._mask = 0
         self._watched = False
+        self._poll: select.poll | None = None
 
     @classmethod
     def connect(cls, reactor: Reactor, address: tuple[str, int], owner: StreamOwner) -> Stream:
@@ -188,14 +198,13 @@ class Stream:
 
     def is_quiet(self) -> bool:
         """Tell whether an idle connection may be used again: open, with nothing unexpected to read."""
-        try:
-            # Below TLS, which need not be asked: whatever is there now was not asked for.
-            socket.socket.recv(self._socket, 1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return not self.closed
-        except OSError:
+        if self.closed:
             return False
-        return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._socket.fileno(), select.POLLIN | select.POLLRDHUP)
+        # Below TLS, which need not be asked: whatever is there now was not asked for.
+        return not self._poll.poll(0)
 
     def _watch(self) -> None:
         """Ask epoll for what matters now; after the end was seen, asking for input would spin."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .audit import clip
 from .chain import fragment, quote
@@ -48,7 +48,8 @@ class Turn:
     status: int = 0
     address: str = ""
     first_byte: float = 0.0
-    facts: dict[str, object] = field(default_factory=dict)
+    tokens: dict[str, int] | None = None
+    facts: dict[str, object] | None = None
 
     @property
     def route(self) -> str:
@@ -57,8 +58,8 @@ class Turn:
 
     def settle(self, observer: Observer, context: Context, workspace: str, *, cut: bool) -> None:
         """Charge what the answer cost, and take over what was learned from it."""
-        if not cut:
-            self.facts = observer.facts()
+        facts = {} if cut else observer.facts()
+        self.facts = facts
         usage = observer.usage()
         if usage is None or not isinstance(self.decision, Forward):
             return
@@ -66,17 +67,16 @@ class Turn:
             usage.estimate(self.bytes_in, self.bytes_out)
         model = usage.model or self.decision.model
         cost = context.ledger.charge(workspace, usage, self.decision.model, wall=context.audit.clock())
-        tokens = usage.counts()
         if model:
-            self.facts["model"] = model
-        self.facts["tokens"] = tokens
+            facts["model"] = model
         if usage.estimated:
-            self.facts["estimated"] = True
+            facts["estimated"] = True
         route = ("route", self.route)
-        for kind, count in tokens.items():
+        self.tokens = usage.counts()
+        for kind, count in self.tokens.items():
             context.metrics.add("tokens_total", (route, ("kind", kind)), count)
         if cost:
-            self.facts["cost"] = round(cost, 6)
+            facts["cost"] = round(cost, 6)
             context.metrics.add("cost_total", (route,), cost)
 
     def ended(self, now: float, verdict: str, rule: str, detail: str) -> str:
@@ -91,6 +91,8 @@ class Turn:
             line += f',"upstream":"{self.address}"'
         if self.facts:
             line += fragment(self.facts)
+        if self.tokens is not None:
+            line += f',"tokens":{{{fragment(self.tokens)[1:]}}}'
         if self.first_byte:
             line += f',"first_byte_ms":{(self.first_byte - self.began) * 1000:.1f}'
         return f'{line},"duration_ms":{(now - self.began) * 1000:.1f}'

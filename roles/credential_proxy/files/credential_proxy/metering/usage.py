@@ -29,6 +29,7 @@ _NAMES: Final = {
 }
 _HEADERS: Final = {b"x-amzn-bedrock-input-token-count": "input", b"x-amzn-bedrock-output-token-count": "output"}
 _BYTES_A_TOKEN: Final = 4
+_decode: Final = json.JSONDecoder().decode
 
 
 @dataclass(slots=True)
@@ -68,11 +69,10 @@ class Usage:
                     if key in _NAMES:
                         self._raise_to(_NAMES[key], _count(value))
 
-    def absorb_head(self, fields: Fields) -> None:
-        """Take figures out of an answer's head."""
-        for name, value in fields:
-            if name in _HEADERS and value.isdigit() and len(value) < 12:
-                self._raise_to(_HEADERS[name], int(value))
+    def absorb_field(self, name: bytes, value: bytes) -> None:
+        """Take a figure out of an answer's head."""
+        if value.isdigit() and len(value) < 12:
+            self._raise_to(_HEADERS[name], int(value))
 
     def estimate(self, bytes_in: int, bytes_out: int) -> None:
         """Charge an answer that was cut before its figures came: nobody gets tokens for nothing by hanging up."""
@@ -97,12 +97,15 @@ class Meter:
 
     def __init__(self, fields: Fields) -> None:
         """Choose the way of reading by the answer's type."""
-        kind = next((value for name, value in fields if name == b"content-type"), b"")
-        self._kind = kind.partition(b";")[0].strip().lower()
+        self._kind = b""
         self._tail = bytearray()
         self._frames = Frames()
         self.usage = Usage()
-        self.usage.absorb_head(fields)
+        for name, value in fields:
+            if name == b"content-type":
+                self._kind = value.partition(b";")[0].strip().lower()
+            elif name in _HEADERS:
+                self.usage.absorb_field(name, value)
 
     def feed(self, data: bytes) -> None:
         """Look at a piece; most pieces of a stream hold no figures and are not looked at twice."""
@@ -145,7 +148,7 @@ class Meter:
     def _absorb_json(self, text: bytes | bytearray) -> None:
         data: Any
         try:
-            data = json.loads(text)
+            data = _decode(text.decode())
         except (ValueError, RecursionError):
             return
         self.usage.absorb(data)
