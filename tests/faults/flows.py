@@ -31,6 +31,29 @@ setcap cap_net_raw=ep cat
 sync
 """
 
+#: The same past on an XFS without project quotas, which a mount unit of the host's own mounts.
+PREPARE_XFS = (
+    r"""
+set -eu
+truncate --size 1G /srv/docker.xfs
+mkfs.xfs -q /srv/docker.xfs
+cat >/etc/systemd/system/var-lib-docker.mount <<END
+[Unit]
+Before=docker.service
+[Mount]
+What=/srv/docker.xfs
+Where=/var/lib/docker
+Type=xfs
+Options=loop,noatime
+[Install]
+RequiredBy=docker.service
+END
+systemctl daemon-reload
+systemctl enable --quiet --now var-lib-docker.mount
+"""
+    + PREPARE
+)
+
 #: The checksum list: images by the digest that names them, containers with their layer, volumes entry by entry.
 CHECK = r"""
 set -eu
@@ -108,5 +131,14 @@ FLOWS = (
         variables={**_XFS, "xfs_quota_state": "absent"},
         check=CHECK,
         finished="! findmnt --noheadings /var/lib/docker; test ! -e " + _NOTE,
+    ),
+    Flow(
+        name="remount",
+        role="xfs_quota",
+        prepare=PREPARE_XFS,
+        variables={"xfs_quota_remount_ok": True},
+        check=CHECK,
+        finished="findmnt --noheadings --output OPTIONS /var/lib/docker | grep noatime.*prjquota; test ! -e " + _NOTE,
+        representative=(("power", "systemctl start var-lib-docker.mount"),),
     ),
 )

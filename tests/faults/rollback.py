@@ -42,6 +42,7 @@ _VARIABLES: dict[str, object] = {
     "conversation_id": "there-and-back",
     "workspace_image": "bulkhead/workspace:demo",
     "xfs_quota_size": "4G",
+    "xfs_quota_preallocate": True,
     "xfs_quota_convert_ok": True,
     "docker_userns_dedicated_host": True,
     "docker_userns_hide_existing_ok": True,

@@ -175,7 +175,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", choices=["trixie", "bookworm"], default="trixie")
     parser.add_argument("--flow", action="append", choices=[flow.name for flow in FLOWS])
-    parser.add_argument("--representative", action="store_true", help="only the few points that `make test` tries")
+    parser.add_argument("--representative", action="store_true", help="only a few points that stand for the rest")
     options = parser.parse_args()
     flows = [flow for flow in FLOWS if options.flow is None or flow.name in options.flow]
     tried, wrong = run(options.release, flows, representative=options.representative)
