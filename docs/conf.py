@@ -25,6 +25,7 @@ html_copy_source = False
 ANSIBLE = "https://docs.ansible.com/ansible/latest"
 PAGES = {
     "action_plugins": "plugins/action",
+    "callback_plugins": "plugins/callback",
     "ansible_configuration_settings": "reference_appendices/config",
     "common_return_values": "reference_appendices/common_return_values",
 }

@@ -17,7 +17,7 @@ description:
   - The playbook C(bulkhead.workspace.drift) fails with these lines, host by host, so that its exit code can be watched.
   - Without C(--check) it tells what was changed.
 requirements:
-  - Enabled with E(ANSIBLE_CALLBACKS_ENABLED=bulkhead.workspace.drift), or C(callbacks_enabled) in the configuration.
+  - Enabled with C(ANSIBLE_CALLBACKS_ENABLED=bulkhead.workspace.drift), or C(callbacks_enabled) in the configuration.
 options:
   file:
     description: A file on the controller for the same as JSON, keyed by host.
