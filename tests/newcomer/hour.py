@@ -19,13 +19,15 @@ from faults.machine import ROOT, Machine, machine
 
 from . import judgement, surroundings
 from .page import steps
-from .person import Person, WrongPageError
+from .person import Person
 
 os.environ["BULKHEAD_RGW_HOME"] = str(ROOT / "build" / "newcomer-rgw")
 
 from rgw import client, cluster
 
 MACHINE = "newcomer"
+# The machines of the tests have an image on their disk.
+HANDS = {"docker save": "docker load --quiet --input /srv/images/workspace.tar"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _read(chapter: Chapter, folder: Path, host: Machine) -> Person:
     desk = folder / "desk"
     desk.mkdir()
     chapter.bring(desk)
-    person = Person(desk, surroundings.environment(folder, host), surroundings.words(), surroundings.HOSTS[0])
+    person = Person(desk, surroundings.environment(folder, host), surroundings.words(), surroundings.HOSTS[0], HANDS)
     for page in chapter.pages:
         person.follow(page, steps((ROOT / page).read_text()))
     if chapter.judge:
@@ -109,17 +111,18 @@ def main() -> None:
     parser.add_argument("--release", default="trixie", help="Debian's release")
     options = parser.parse_args()
     left: list[str] = []
+    wrong: list[str] = []
     for name in options.chapters:
         print(f"newcomer: {name} on {options.release}", flush=True)
         began = time.monotonic()
-        try:
-            person = read(name, options.release)
-        except WrongPageError as error:
-            raise SystemExit(f"newcomer: {error}") from error
+        person = read(name, options.release)
         left += person.left
+        wrong += person.wrong
         minutes = (time.monotonic() - began) / 60
         print(f"newcomer: {name}: {person.commands} commands, {person.files} files, {minutes:.1f} minutes", flush=True)
     print(f"newcomer: {len(left)} blocks left to hands:", *left, sep="\n  ")
+    if wrong:
+        raise SystemExit("\n  ".join([f"newcomer: {len(wrong)} things are not as the pages say:", *wrong]))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from pathlib import Path
 from faults.machine import ROOT, Machine
 from fleet.hosts import Fleet, Run
 
-from .person import WrongPageError
 
 WISHES = {
     "workspace_environment": "staging",
@@ -25,7 +24,7 @@ WISHES = {
 def by_the_collection(folder: Path, host: Machine) -> str:
     """Every layer proven, every attack withstood; and what site would still do.
 
-    :raises WrongPageError: where something is not proven, with the play's words.
+    :raises SystemExit: where something is not proven, with the play's words.
     """
     told = json.loads((ROOT / "build" / "vm" / "machines" / host.name / "inventory.yml").read_text())
     told["workspace_hosts"]["vars"] = WISHES
@@ -35,7 +34,7 @@ def by_the_collection(folder: Path, host: Machine) -> str:
     reports = folder / "reports"
     proof = judge.play("verify", workspace_report=str(reports))
     if proof.status != 0:
-        raise WrongPageError(f"not everything is proven on a host that was made by hand:\n{proof.output}")
+        raise SystemExit(f"not everything is proven on a host that was made by hand:\n{proof.output}")
     report = json.loads((reports / "report.json").read_text())
     watching = {"ANSIBLE_CALLBACKS_ENABLED": "bulkhead.workspace.drift", "BULKHEAD_DRIFT_FILE": str(file)}
     look = replace(judge, environment={**judge.environment, **watching}).play("drift", "--check", "--diff")
@@ -47,6 +46,6 @@ def by_the_collection(folder: Path, host: Machine) -> str:
 
 def _left(look: Run, file: Path, name: str) -> str:
     if not file.exists():
-        raise WrongPageError(f"the collection cannot look at the host:\n{look.output}")
+        raise SystemExit(f"the collection cannot look at the host:\n{look.output}")
     lines = [": ".join(entry.values()) for entry in json.loads(file.read_text()).get(name, [])]
     return "; ".join(lines) or ("nothing" if look.status == 0 else f"unknown, for it refuses: {look.output}")

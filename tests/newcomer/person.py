@@ -25,27 +25,26 @@ exit $status
 """
 
 
-class WrongPageError(Exception):
-    """A page says what is not so."""
-
-
 @dataclass
 class Person:
     """Does the steps of pages.
 
-    ``words``: what stands for the words in capitals that a reader replaces. ``host``: how to reach the host.
+    ``words``: what stands for the words in capitals that a reader replaces. ``host``: how to reach the host. ``hands``: for
+    words of a block that no script can take from the page, what is done on the host in its place.
     """
 
     folder: Path
     environment: Mapping[str, str]
     words: Mapping[str, str]
     host: str
+    hands: Mapping[str, str]
     commands: int = 0
     files: int = 0
     left: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
     def follow(self, page: str, steps: list[Step]) -> None:
-        """Do the steps in order; the first that is not as the page says ends it."""
+        """Do the steps in order. What is not as the page says is kept, and the reader goes on."""
         for step in steps:
             where = f"{page}:{step.line}"
             match step:
@@ -59,8 +58,10 @@ class Person:
                     self._type(where, step)
                     self.commands += 1
                 case ByHand():
-                    lines = " && ".join(step.text.split("\n")).removesuffix(" && ")
-                    self.left.append(f"{where}: {' '.join(lines.split())} ({step.reason})")
+                    self.left.append(f"{where}: {' '.join(step.text.split())} ({step.reason})")
+                    for words, act in self.hands.items():
+                        if words in step.text:
+                            self._type(where, Command(step.line, True, act, ""))
 
     def _type(self, where: str, command: Command) -> None:
         text = self._replaced(command.text)
@@ -70,11 +71,15 @@ class Person:
         print(f"  {where}: {'#' if command.on_host else '$'} {' '.join(text.split())}", end="", flush=True)
         print(f" ({time.monotonic() - began:.0f} s)", flush=True)
         if done.returncode != 0:
-            raise WrongPageError(f"{where}: '{text}' ended with {done.returncode}:\n{output}")
-        if "provided hosts list is empty" in output:
-            raise WrongPageError(f"{where}: '{text}' has no inventory, and did nothing:\n{output}")
-        if missing := [line for line in command.printed if not is_printed(line, output)]:
-            raise WrongPageError(f"{where}: '{text}' did not print {missing}, but:\n{output}")
+            self._complain(f"{where}: '{text}' ended with {done.returncode}", output)
+        elif "provided hosts list is empty" in output:
+            self._complain(f"{where}: '{text}' has no inventory, and did nothing", output)
+        elif missing := [line for line in command.printed if not is_printed(line, output)]:
+            self._complain(f"{where}: '{text}' did not print {missing}", output)
+
+    def _complain(self, what: str, output: str) -> None:
+        print(f"  WRONG: {what}:\n{output}", flush=True)
+        self.wrong.append(what)
 
     def _run(self, text: str, *, on_host: bool, typed: str) -> subprocess.CompletedProcess[str]:
         folder, state = ("/root", "/run/newcomer") if on_host else (str(self.folder), str(self.folder / ".terminal"))
