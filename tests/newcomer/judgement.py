@@ -12,7 +12,6 @@ from pathlib import Path
 from faults.machine import ROOT, Machine
 from fleet.hosts import Fleet, Run
 
-
 WISHES = {
     "workspace_environment": "staging",
     "xfs_quota_size": "20G",

@@ -29,8 +29,8 @@ exit $status
 class Person:
     """Does the steps of pages.
 
-    ``words``: what stands for the words in capitals that a reader replaces. ``host``: how to reach the host. ``hands``: for
-    words of a block that no script can take from the page, what is done on the host in its place.
+    ``words``: what stands for the words in capitals that a reader replaces. ``host``: how to reach the host.
+    ``hands``: for words of a block that no script can take from the page, what is done on the host in its place.
     """
 
     folder: Path
