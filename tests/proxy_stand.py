@@ -60,13 +60,14 @@ def http_answer(head: bytes, body: bytes = b"") -> bytes:
 class Recorder:
     """A TLS server that keeps all bytes of every connection and answers through a replaceable function."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, *, remembers: bool = True, port: int = 0) -> None:
         self.connections: list[bytearray] = []
+        self._remembers = remembers
         self.answer: Callable[[ssl.SSLSocket, bytes], bool] = self.plain_answer
         self.before_reading: Callable[[], None] = lambda: None
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificates.cert, certificates.key)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -97,7 +98,8 @@ class Recorder:
                 return
             raw.settimeout(20)
             thread = threading.Thread(target=self._serve, args=(raw,), daemon=True)
-            self._threads.append(thread)
+            if self._remembers:
+                self._threads.append(thread)
             thread.start()
 
     def _serve(self, raw: socket.socket) -> None:
@@ -105,7 +107,8 @@ class Recorder:
             try:
                 with self._context.wrap_socket(raw, server_side=True) as sock:
                     data = bytearray()
-                    self.connections.append(data)
+                    if self._remembers:
+                        self.connections.append(data)
                     self.before_reading()
                     self._converse(sock, data)
             except OSError:
@@ -123,6 +126,9 @@ class Recorder:
                 if len(data) >= end + 4 + length:
                     request = bytes(data[start : end + 4 + length])
                     start = end + 4 + length
+                    if not self._remembers:
+                        del data[:start]
+                        start = 0
                     if not self.answer(sock, request):
                         return
                     continue
