@@ -17,7 +17,8 @@ from typing import Any
 
 _ABSENT = "(not there)"
 _LONGEST = 100
-_LINES = 12
+# More than so many lines of one text are another text: they are counted, not told.
+_LINES = 5
 _MISSING = object()
 
 
@@ -119,9 +120,10 @@ def _lines(name: str, before: Sequence[str], after: Sequence[str]) -> Iterator[t
                 old = before[first + offset] if first + offset < last else _MISSING
                 new = after[new_first + offset] if new_first + offset < new_last else _MISSING
                 found.append((f"{name} line {first + offset + 1}", _short(old), _short(new)))
-    yield from found[:_LINES]
     if len(found) > _LINES:
-        yield f"{name}", f"{len(found) - _LINES} more lines", "as wished"
+        yield name, f"{len(found)} other lines", _extent(after)
+    else:
+        yield from found
 
 
 def _extent(lines: Sequence[str]) -> str:

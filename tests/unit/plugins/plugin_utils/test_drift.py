@@ -62,6 +62,5 @@ def test_each_turn_of_a_loop_that_would_change() -> None:
 
 def test_a_long_text_is_cut() -> None:
     found = lines({"before": "\n".join("abcdefghijklmnopqrst"), "after": "\n".join("ABCDEFGHIJKLMNOPQRST")})
-    assert found[-1] == "text: 8 more lines -> as wished"
-    assert len(found) == 13
+    assert found == ["text: 20 other lines -> 20 lines"]
     assert max(map(len, lines({"before": {"k": "x" * 500}, "after": {"k": "y" * 500}}))) < 220
