@@ -98,7 +98,6 @@ class Flow:
     finished: str
     first: dict[str, object] | None = None
     prepare: str = PREPARE
-    modes: tuple[str, ...] = ("kill", "power", "play")
     #: Commands that the module runs, some of them, for the representative run: (mode, words of the command).
     representative: tuple[tuple[str, str], ...] = field(default=())
 

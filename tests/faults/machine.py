@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 ROOT = Path(__file__).resolve().parents[2]
 _VM = ROOT / "molecule" / "shared" / "vm"
@@ -37,7 +38,17 @@ def ansible_environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Machine:
+    """A virtual machine.
+
+    :cvar modes: the faults that it can have.
+    """
+
     name: str
+    modes: ClassVar[tuple[str, ...]] = ("kill", "power", "play")
+
+    @property
+    def inventory(self) -> Path:
+        return ROOT / "build" / "vm" / "machines" / self.name / "inventory.yml"
 
     def run(self, command: str, *, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a shell command as root; never raises for a failed one."""
@@ -63,9 +74,8 @@ class Machine:
             "ANSIBLE_CALLBACKS_ENABLED": "kill_after_change",
             "BULKHEAD_KILL_AFTER": str(kill_after),
         }
-        inventory = ROOT / "build" / "vm" / "machines" / self.name / "inventory.yml"
         return subprocess.run(
-            ["ansible-playbook", "-i", str(inventory), str(file)],
+            ["ansible-playbook", "-i", str(self.inventory), str(file)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -11,12 +11,14 @@ import re
 import shlex
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults.flows import FLOWS, Flow
 from faults.machine import FaultError, Machine, machine
+from faults.native import native_machine
 
 _SHIM = Path(__file__).with_name("shim.sh")
 _PROGRAMS = (
@@ -35,6 +37,8 @@ _PROGRAMS = (
     "xfs_growfs",
 )
 _DOCKER_SECONDS = 90
+
+Make = Callable[[str, str], AbstractContextManager[Machine]]
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,11 @@ class Walk:
         tasks = int(recap[1]) if recap else 0
         found = [
             Point(self.flow, mode, number, words)
-            for mode in self.flow.modes
+            for mode in self.host.modes
             if mode != "play"
             for number, words in enumerate(calls, 1)
         ]
-        if "play" in self.flow.modes:
-            found += [Point(self.flow, "play", number, "") for number in range(1, tasks)]
-        return found
+        return found + [Point(self.flow, "play", number, "") for number in range(1, tasks)]
 
     def cut(self, point: Point) -> None:
         """One fault, and everything that must be so afterwards."""
@@ -152,11 +154,11 @@ def chosen(points: Sequence[Point], flow: Flow, *, representative: bool) -> Iter
             yield point
 
 
-def run(release: str, flows: Sequence[Flow], *, representative: bool) -> tuple[int, list[str]]:
-    """How many points were tried, and what went wrong at which."""
+def run(make: Make, release: str, flows: Sequence[Flow], *, representative: bool) -> tuple[int, list[str]]:
+    """How many points were tried on machines of this make, and what went wrong at which."""
     tried, wrong = 0, []
     for flow in flows:
-        with machine("faults", release) as host, tempfile.TemporaryDirectory() as folder:
+        with make("faults", release) as host, tempfile.TemporaryDirectory() as folder:
             walk = Walk(host, flow, Path(folder))
             for point in chosen(walk.points(), flow, representative=representative):
                 tried += 1
@@ -176,9 +178,13 @@ def main() -> int:
     parser.add_argument("--release", choices=["trixie", "bookworm"], default="trixie")
     parser.add_argument("--flow", action="append", choices=[flow.name for flow in FLOWS])
     parser.add_argument("--representative", action="store_true", help="only a few points that stand for the rest")
+    parser.add_argument("--native", action="store_true", help="on this machine's kernel: no power cuts, userns only")
     options = parser.parse_args()
     flows = [flow for flow in FLOWS if options.flow is None or flow.name in options.flow]
-    tried, wrong = run(options.release, flows, representative=options.representative)
+    if options.native and [flow.name for flow in flows] != ["userns"]:
+        parser.error("--native has no project quotas, so it needs --flow userns")
+    make = native_machine if options.native else machine
+    tried, wrong = run(make, options.release, flows, representative=options.representative)
     print(f"faults: {tried} points tried on {options.release}, {len(wrong)} failed")
     return 1 if wrong or not tried else 0
 
