@@ -81,6 +81,7 @@ class ClientTunnel:
         counts = (0, 0)
         if self._splice is not None:
             counts = self._splice.close()
+        self._client.flush()
         self._client.close()
         self._ended(Outcome(rule, detail, *counts, self._address))
 
