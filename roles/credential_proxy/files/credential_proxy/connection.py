@@ -151,6 +151,8 @@ class Connection:
         exchange, turn = self._exchange, self._turn
         assert exchange is not None
         assert turn is not None
+        if not self._context.reactor.crowded:
+            self._stream.flush()
         self._finish_turn(verdict="served", rule="")
         if not exchange.body_ended:
             self._finish(linger=True)

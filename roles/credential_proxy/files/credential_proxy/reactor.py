@@ -64,6 +64,8 @@ class Reactor:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.register(self._wake_read, select.EPOLLIN, self._woken)
         self.now = time.monotonic()
+        # Whether several descriptors were ready in this round, so that sending at its end saves calls.
+        self.crowded = False
 
     def register(self, descriptor: int, events: int, handler: Callable[[int], None]) -> None:
         """Watch a descriptor, level-triggered."""
@@ -128,6 +130,7 @@ class Reactor:
             wait = 0.0 if until < 0.0 else until if until < wait else wait
         events = self._epoll.poll(wait, _EVENTS_AT_ONCE)
         self.now = time.monotonic()
+        self.crowded = len(events) > 1
         self._handle(events)
         for _turn in range(len(self._soon)):
             _contain(self._soon.popleft())

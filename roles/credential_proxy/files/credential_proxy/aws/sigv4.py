@@ -21,7 +21,7 @@ from ..secret import AwsKeys
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scope:
     """Where a signature is good; Bedrock's runtime and control plane both sign as the service ``bedrock``."""
 
@@ -29,7 +29,7 @@ class Scope:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Signable:
     """One request as it goes on the wire."""
 
@@ -88,7 +88,9 @@ def canonical_path(path: str) -> str:
 
 def canonical_query(query: str) -> str:
     """Sort the pairs of a query; their bytes stay."""
-    pairs = (pair.partition("=") for pair in query.split("&") if query)
+    if not query:
+        return ""
+    pairs = (pair.partition("=") for pair in query.split("&"))
     return "&".join(f"{name}={value}" for name, value in sorted((name, value) for name, _equals, value in pairs))
 
 
