@@ -81,9 +81,11 @@ def seccomp_profile(level: str = "standard") -> str:
     return str(seccomp.profile_text(seccomp.render_profile(policy)))
 
 
-def apparmor_profile() -> str:
+def apparmor_profile(parser: int) -> str:
+    """For hosts whose parser has this major version: from 4 on it knows more words."""
     apparmor = collection_util("plugin_utils", "_apparmor")
-    return str(apparmor.render_profile(role_variable("apparmor", "__apparmor_policy")))
+    told = {"stdout": f"AppArmor parser version {parser}"}
+    return str(apparmor.render_profile(role_variable("apparmor", "__apparmor_policy", __apparmor_parser=told)))
 
 
 def s3_lifecycle_policy() -> str:
@@ -124,7 +126,8 @@ def credential_proxy_config() -> str:
 ARTEFACTS: dict[str, Callable[[], str]] = {
     "deployment/seccomp/workspace-seccomp.json": seccomp_profile,
     "deployment/seccomp/workspace-seccomp-strict.json": functools.partial(seccomp_profile, "strict"),
-    "deployment/apparmor/workspace-container": apparmor_profile,
+    "deployment/apparmor/workspace-container": functools.partial(apparmor_profile, 3),
+    "deployment/apparmor/workspace-container-abi4": functools.partial(apparmor_profile, 4),
     "deployment/credential_proxy/config.json": credential_proxy_config,
     "deployment/credential_proxy/credential_proxy.service": functools.partial(
         role_template, "credential_proxy", "credential_proxy.service.j2"

@@ -45,7 +45,7 @@ def _tasks(found: list[dict[str, str]]) -> set[tuple[str, str]]:
 def the_plan_of_a_bare_host_is_what_then_happens(hosts: Fleet) -> str:
     plan, foreseen = _watched(hosts, "site", "--check", "--diff")
     insist(plan.status == 0, plan)
-    real, happened = _watched(hosts, "site")
+    real, happened = _watched(hosts, "site", "--diff")
     insist(real.status == 0, real)
     unforeseen = _tasks(happened) - _tasks(foreseen)
     # Two roles may need one directory. The plan names it for both, and the first of them makes it.

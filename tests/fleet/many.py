@@ -4,9 +4,9 @@
 """What a controller needs for 10 to 200 hosts: each is a name for this machine, over a local connection.
 
 Nothing is changed. Roles, variables, templates, modules and results are those of a roll-out: `preflight`, which looks
-at every host, and the plan of `site` for a bare host. The hosts' own work runs on the controller's processors here, so
-the seconds are an upper bound; ssh is left out, and takes one process for each host that was spoken to within the last
-minute. AppArmor is off, for this machine's kernel may not have it.
+at every host, and the plan of `site` for a bare host, of one role or of all, batch by batch. The hosts' own work runs
+on the controller's processors here, so the seconds are an upper bound; ssh is left out, and takes one process for each
+host that was spoken to within the last minute. AppArmor is off, for this machine's kernel may not have it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ VARIABLES = {
 }
 # ansible-core's own share: as many forks, and a task that does nothing.
 FLOOR = [{"hosts": "workspace_hosts", "gather_facts": False, "tasks": [{"ansible.builtin.command": "true"}] * 3}]
+WORKS = {
+    "preflight": ["bulkhead.workspace.preflight"],
+    "role": ["bulkhead.workspace.site", "--check", "--tags", "seccomp"],
+    "site": ["bulkhead.workspace.site", "--check"],
+}
 
 
 def run(folder: Path, hosts: int, forks: int, *playbook: str) -> Footprint:
@@ -50,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make long-hosts", description=__doc__)
     parser.add_argument("--forks", type=int, default=20)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="how many hosts")
-    parser.add_argument("--plan-sizes", type=int, nargs="+", default=SIZES, help="the same for the plan of site")
+    parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS), help="what is played")
     options = parser.parse_args()
     told = []
     print(f"hosts: {options.forks} forks; MiB of controller: together (PSS), summed (RSS), main process")
@@ -58,17 +63,13 @@ def main() -> None:
         folder = Path(name)
         floor = folder / "floor.json"
         floor.write_text(json.dumps(FLOOR))
-        works = {
-            "three tasks 'true'": ((max(options.sizes[0], options.forks),), [str(floor)]),
-            "preflight": (options.sizes, ["bulkhead.workspace.preflight"]),
-            "plan of site": (options.plan_sizes, ["bulkhead.workspace.site", "--check"]),
-        }
-        for work, (sizes, playbook) in works.items():
-            for hosts in sizes:
+        works = {"true, thrice": [str(floor)], **{name: WORKS[name] for name in options.works}}
+        for work, playbook in works.items():
+            for hosts in options.sizes if work in WORKS else (options.forks,):
                 one = run(folder, hosts, options.forks, *playbook)
                 told.append({"work": work, "hosts": hosts, **vars(one)})
                 print(
-                    f"  {work:20} {hosts:4} hosts: {one.seconds:6.0f} s, {one.seconds / hosts:5.2f} s a host,"
+                    f"  {work:12} {hosts:4} hosts: {one.seconds:6.0f} s, {one.seconds / hosts:5.2f} s a host,"
                     f" {one.seconds_of_cpu / hosts:5.2f} s of CPU a host;"
                     f" {one.together:4.0f} together, {one.summed:5.0f} summed, {one.main:4.0f} main",
                     flush=True,
