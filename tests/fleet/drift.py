@@ -86,7 +86,7 @@ def _timer(hosts: Fleet) -> tuple[int, str]:
     place.mkdir(exist_ok=True)
     (place / "production").write_text(hosts.inventory.read_text())
     done = subprocess.run(
-        ["/bin/sh", "-c", found[1].replace("$$", "$")],
+        ["/bin/sh", "-c", found[1].replace("$$", "$").replace("%%", "%")],
         cwd=hosts.inventory.parent,
         env={**hosts.environment, "ANSIBLE_CALLBACKS_ENABLED": "bulkhead.workspace.drift"},
         stdin=subprocess.DEVNULL,
