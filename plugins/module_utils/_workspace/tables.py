@@ -111,9 +111,9 @@ def cpu_period(specification: Specification) -> int:
 def memory_and_swap(specification: Specification) -> int:
     """Memory and swap together, in bytes: one byte of swap, which the kernel rounds down to no page.
 
-    The same figure for both, Docker's way to say "no swap", makes runc write a limit of 0 that systemd does not know of. After
-    ``systemctl daemon-reload`` the next start of any unit puts back what systemd knows, and the container may swap (systemd 257,
-    runc 1.1.15). One byte is a limit that systemd is told.
+    The same figure for both, Docker's way to say "no swap", makes runc write a limit of 0 that systemd does not know.
+    After ``systemctl daemon-reload`` the next start of any unit puts back what systemd knows, and the container may
+    swap (systemd 257, runc 1.1.15). One byte is a limit that systemd is told.
     """
     memory = specification.request.memory
     return memory + 1 if memory else 0
