@@ -228,7 +228,10 @@ class Service:
 
     def _owe_note(self) -> None:
         """Have the audit's last line noted soon; many lines share one note."""
-        self.reactor.call_later(limits.NOTE_SECONDS, lambda: self._context.audit.write_note())
+        self.reactor.call_later(limits.NOTE_SECONDS, self._write_note)
+
+    def _write_note(self) -> None:
+        self._context.audit.write_note()
 
     def _drain(self, until: float) -> None:
         """Close idle connections, look again a little later, give up at the time given."""
