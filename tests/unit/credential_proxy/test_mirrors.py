@@ -124,6 +124,7 @@ def test_page_from_html_keeps_what_pip_reads_and_nothing_else() -> None:
         (JSON, '{"files": [{}]}'),
         ("text/plain", ""),
         ("", ""),
+        ("text/html", '<![[[ref="https://files.test/a-1.tar.gz">a-1.tar.gz</a>'),
         ("text/html", b"\xff".decode("latin-1")),
     ],
 )

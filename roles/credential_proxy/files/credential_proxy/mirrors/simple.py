@@ -58,7 +58,8 @@ def read(content_type: str, body: bytes, url: str, project: str) -> Page:
             anchors.feed(body.decode("utf-8"))
             anchors.close()
             return Page(project, tuple(_html_file(link, text, url) for link, text in anchors.found))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    # AssertionError is how html.parser says that a declaration has no end.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, AssertionError) as error:
         raise Refusal("upstream-answer", detail=f"index page: {error}"[:200]) from error
     raise Refusal("upstream-answer", detail=f"index page of type {kind}"[:200])
 
