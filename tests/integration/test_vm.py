@@ -122,7 +122,9 @@ def test_a_machine_that_powers_off_is_seen_as_ended(pair: tuple[str, str]) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupted_boot_leaves_nothing(number: signal.Signals) -> None:
-    process = subprocess.Popen([sys.executable, str(PROGRAM), "up", "t-cut"], stderr=subprocess.DEVNULL)
+    # A shell's background jobs, which the tests may be one of, hand down that an interrupt is to be ignored.
+    heeding = ["env", "--default-signal=INT,TERM", sys.executable, str(PROGRAM)]
+    process = subprocess.Popen([*heeding, "up", "t-cut"], stderr=subprocess.DEVNULL)
     try:
         assert eventually(lambda: processes_of("t-cut") != [])
         process.send_signal(number)
