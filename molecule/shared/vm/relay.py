@@ -16,13 +16,16 @@ _CHUNK = 1 << 16
 
 
 def serve(listener: socket.socket, target: tuple[str, int]) -> None:
-    """Relay every connection of ``listener`` to ``target``, in daemon threads, until the process ends."""
+    """Relay every connection of ``listener`` to ``target``, in daemon threads, until it is closed or the process ends."""
     threading.Thread(target=_accept, args=(listener, target), daemon=True).start()
 
 
 def _accept(listener: socket.socket, target: tuple[str, int]) -> None:
     while True:
-        client, _ = listener.accept()
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
         threading.Thread(target=_connect, args=(client, target), daemon=True).start()
 
 
