@@ -16,7 +16,7 @@ _CHUNK = 1 << 16
 
 
 def serve(listener: socket.socket, target: tuple[str, int]) -> None:
-    """Relay every connection of ``listener`` to ``target``, in daemon threads, until it is closed or the process ends."""
+    """Relay every connection of ``listener`` to ``target``, in daemon threads, until it or the process ends."""
     threading.Thread(target=_accept, args=(listener, target), daemon=True).start()
 
 
