@@ -15,7 +15,7 @@ import re
 import subprocess
 
 from faults.flows import CHECK, PREPARE
-from faults.machine import ROOT, FaultError, Machine, ansible_environment, machine
+from faults.machine import FaultError, Machine, ansible_environment, machine
 
 #: Every file of the configuration with its mode, owner and content; the profiles in the kernel; what starts at boot.
 _STATE = r"""
@@ -61,8 +61,7 @@ _VARIABLES: dict[str, object] = {
 
 def play(host: Machine, name: str, **more: object) -> str:
     """Run one of the collection's playbooks to its end; its recap."""
-    inventory = ROOT / "build" / "vm" / "machines" / host.name / "inventory.yml"
-    words = ["-i", str(inventory), "-e", json.dumps({**_VARIABLES, **more}), f"bulkhead.workspace.{name}"]
+    words = ["-i", str(host.inventory), "-e", json.dumps({**_VARIABLES, **more}), f"bulkhead.workspace.{name}"]
     done = subprocess.run(["ansible-playbook", *words], capture_output=True, text=True, env=ansible_environment())
     if done.returncode != 0:
         raise FaultError(f"{name}.yml does not finish:\n{done.stdout[-6000:]}{done.stderr}")
