@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people and robots come in by: both READMEs tell the same commands; every make target that is named exists."""
+"""What people and robots come in by: both READMEs tell the same; every make target that is named exists."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def test_both_readmes_tell_of_the_same_layers() -> None:
         for name in ("README.md", "README.ja.md")
     }
     assert rows["README.md"] == rows["README.ja.md"] == [f"L{number}" for number in range(1, 8)]
+
+
+def test_both_readmes_have_the_same_parts() -> None:
+    shape, others = (
+        [
+            (len(re.findall(r"^(?:\d\.|- |\|)", part, re.MULTILINE)), sorted(re.findall(r"\((roles/[^)]+)\)", part)))
+            for part in (ROOT / name).read_text().split("\n## ")
+        ]
+        for name in ("README.md", "README.ja.md")
+    )
+    assert shape == others
 
 
 def targets() -> set[str]:
