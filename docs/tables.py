@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the tables of docs/probes.md and docs/crosswalk.md from the catalogue and from docs/crosswalk.yml.
 
-``--check`` changes nothing, and ends with 1 where a page is not up to date.
+From the checkout: ``PYTHONPATH=.ansible/collections .venv/bin/python docs/tables.py``. With ``--check`` it changes nothing, and ends with 1 where a
+page is not up to date.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def main() -> int:
     stale = [path for path, text in pages().items() if path.read_text() != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
-            print(f"{path.name} is not up to date; run python3 docs/tables.py")
+            print(f"{path.name} is not up to date; run PYTHONPATH=.ansible/collections .venv/bin/python docs/tables.py")
         return 1 if stale else 0
     for path in stale:
         path.write_text(pages()[path])
