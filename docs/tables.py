@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the tables of docs/probes.md and docs/crosswalk.md from the catalogue and from docs/crosswalk.yml.
 
-From the checkout: ``PYTHONPATH=.ansible/collections .venv/bin/python docs/tables.py``. With ``--check`` it changes nothing, and ends with 1 where a
-page is not up to date.
+From the checkout: ``PYTHONPATH=.ansible/collections .venv/bin/python docs/tables.py``. With ``--check`` it changes
+nothing, and ends with 1 where a page is not up to date.
 """
 
 from __future__ import annotations
