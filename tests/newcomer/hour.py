@@ -9,9 +9,9 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,11 @@ def _storage() -> Iterator[None]:
         cluster.down()
 
 
-def read(name: str, release: str) -> Person:
-    """Read a chapter on a fresh machine."""
+def read(name: str, release: str, only: Sequence[str]) -> Person:
+    """Read a chapter, or ``only`` those pages of it, on a fresh machine."""
     chapter = CHAPTERS[name]
+    if only:
+        chapter = replace(chapter, pages=tuple(page for page in chapter.pages if page in only))
     with (
         tempfile.TemporaryDirectory(prefix="newcomer-") as folder,
         machine(MACHINE, release) as host,
@@ -108,6 +110,7 @@ def _read(chapter: Chapter, folder: Path, host: Machine) -> Person:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make long-newcomer", description=__doc__)
     parser.add_argument("chapters", nargs="*", default=list(CHAPTERS), help=f"of {', '.join(CHAPTERS)}")
+    parser.add_argument("--pages", nargs="+", default=[], help="only these of a chapter's pages, for a part of it")
     parser.add_argument("--release", default="trixie", help="Debian's release")
     options = parser.parse_args()
     left: list[str] = []
@@ -115,7 +118,7 @@ def main() -> None:
     for name in options.chapters:
         print(f"newcomer: {name} on {options.release}", flush=True)
         began = time.monotonic()
-        person = read(name, options.release)
+        person = read(name, options.release, options.pages)
         left += person.left
         wrong += person.wrong
         minutes = (time.monotonic() - began) / 60
