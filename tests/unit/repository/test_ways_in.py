@@ -44,6 +44,11 @@ def test_both_readmes_have_the_same_parts() -> None:
     assert shape == others
 
 
+def test_the_site_shows_the_picture_of_the_readme() -> None:
+    picture = re.search(r"^┌.*?^└[^\n]*$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert picture and picture[0] in (ROOT / "docs" / "concepts.md").read_text()
+
+
 def targets() -> set[str]:
     """What the makefiles define, with the names that they make of files."""
     text = "".join(file.read_text() for file in [ROOT / "Makefile", *(ROOT / "tests" / "make").glob("*.mk")])
