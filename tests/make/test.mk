@@ -1,8 +1,8 @@
 # Tests. `check` is the inner loop; `test` is everything, and what CI runs.
 RELEASES ?= trixie
 MOLECULE_WORKERS ?= 2
-# Suites that need real servers on this machine, each started by its own tests.
-SERVICES := $(wildcard tests/browser tests/container tests/playbooks tests/proxy tests/s3 tests/workloads)
+# Suites that need real servers on this machine, each started by its own tests; the longest first, for two run at a time.
+SERVICES := s3 workloads proxy container playbooks browser
 # The scenario fleet wants three machines at once, and is a long run.
 SCENARIOS ?= $(filter-out fleet,$(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))))
 
@@ -37,7 +37,10 @@ vm: setup ## The VM program with real machines
 	$(BIN)/pytest tests/integration
 
 services: setup ## The suites that start a server of this machine's: dockerd, S3, the proxy
-	$(if $(SERVICES),$(BIN)/pytest $(SERVICES))
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync $(SERVICES:%=services-%)
+
+services-%: setup
+	$(BIN)/pytest tests/$*
 
 generate: setup ## Writes deployment/ anew from the roles' defaults
 	$(BIN)/python deployment/generate.py
