@@ -81,11 +81,11 @@ def seccomp_profile(level: str = "standard") -> str:
     return str(seccomp.profile_text(seccomp.render_profile(policy)))
 
 
-def apparmor_profile(parser: int) -> str:
-    """For hosts whose parser has this major version: from 4 on it knows more words."""
+def apparmor_profile(version: int) -> str:
+    """For hosts with AppArmor of this major version: from 4 on it knows more words."""
     apparmor = collection_util("plugin_utils", "_apparmor")
-    told = {"stdout": f"AppArmor parser version {parser}"}
-    return str(apparmor.render_profile(role_variable("apparmor", "__apparmor_policy", __apparmor_parser=told)))
+    policy = role_variable("apparmor", "__apparmor_policy", __apparmor_abi=f"abi/{version}.0")
+    return str(apparmor.render_profile(policy))
 
 
 def s3_lifecycle_policy() -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.bulkhead.workspace.plugins.plugin_utils import _role_variables
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core is not typ
 def _specification(role: str) -> dict[str, Any]:
     file = ROLES / role / "meta" / "argument_specs.yml"
     try:
-        options: dict[str, Any] = yaml.safe_load(file.read_text())["argument_specs"]["main"]["options"]
+        options: dict[str, Any] = yaml_load(file.read_text())["argument_specs"]["main"]["options"]
     except FileNotFoundError as error:
         raise AnsibleActionFail(f"cannot check role {role}: this collection has none; correct 'roles'") from error
     return options

@@ -6,7 +6,8 @@
     python3 apparmor_probe.py PROFILE           JSON: each act under the profile, and the same act unconfined
     python3 apparmor_probe.py PROFILE --users   JSON: numbers of the processes that run under the profile
 
-Needs root. The acts open files without writing, and mount only in a mount namespace of their own.
+Needs root; read from the standard input (python3 - PROFILE) it works as well. The acts open files without writing, and
+mount only in a mount namespace of their own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 CLONE_NEWNS = 0x00020000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 PTRACE_SEIZE = 0x4206
+SECONDS = 60
 
 Attempt = Callable[[], object]
 
@@ -119,24 +121,46 @@ def _private_mounts() -> None:
     _libc("mount", b"none", b"/", None, MS_REC_PRIVATE, None)()
 
 
-def _inside(source: str, scratch: str, profile: str | None) -> dict[str, str]:
-    """Runs this program once more, with --inside; its source travels as an argument, since /root is closed to it."""
-    label = ["aa-exec", "-p", profile, "--"] if profile else []
-    argv = [*label, sys.executable, "-I", "-c", source, "-", "--inside", scratch]
-    done = subprocess.run(argv, capture_output=True, text=True, preexec_fn=_private_mounts, timeout=60, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"cannot try anything under {profile or 'no profile'}: {done.stderr.strip()}")
-    outcomes: dict[str, str] = json.loads(done.stdout)
+def _enter(profile: str) -> None:
+    """Puts this process under the profile; the kernel refuses one that it does not have."""
+    Path("/proc/self/attr/apparmor/current").write_text(f"changeprofile {profile}", encoding="utf-8")
+
+
+def _try_all(scratch: str, profile: str | None) -> str:
+    _private_mounts()
+    acts = {**forbidden(scratch), **permitted(scratch)}
+    if profile:
+        _enter(profile)
+    return json.dumps({act: _outcome(attempt) for act, attempt in acts.items()})
+
+
+def _inside(scratch: str, profile: str | None) -> dict[str, str]:
+    """Tries all acts in a child, which alone goes under the profile: that is a way of no return."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(SECONDS)
+        try:
+            os.write(writing, _try_all(scratch, profile).encode())
+        except OSError as error:
+            os.write(writing, str(error).encode())
+            os._exit(1)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told = pipe.read()
+    if os.waitpid(child, 0)[1] != 0:
+        raise SystemExit(f"cannot try anything under {profile or 'no profile'}: {told or f'no end within {SECONDS} s'}")
+    outcomes: dict[str, str] = json.loads(told)
     return outcomes
 
 
 def probe(profile: str) -> dict[str, object]:
-    source = Path(__file__).read_text(encoding="utf-8")
     scratch = tempfile.mkdtemp(prefix="apparmor-probe-", dir="/tmp")
     try:
         shutil.copy("/usr/bin/true", f"{scratch}/program")
-        control = _inside(source, scratch, None)
-        confined = _inside(source, scratch, profile)
+        control = _inside(scratch, None)
+        confined = _inside(scratch, profile)
     finally:
         shutil.rmtree(scratch)
     wanted = forbidden(scratch)
@@ -173,14 +197,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Tries acts under an AppArmor profile and without it.")
     parser.add_argument("profile")
     parser.add_argument("--users", action="store_true", help="only list the processes under the profile")
-    parser.add_argument("--inside", metavar="DIRECTORY", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.users:
         print(json.dumps(users(options.profile)))
-        return 0
-    if options.inside:
-        acts = {**forbidden(options.inside), **permitted(options.inside)}
-        print(json.dumps({act: _outcome(attempt) for act, attempt in acts.items()}))
         return 0
     result = probe(options.profile)
     print(json.dumps(result))

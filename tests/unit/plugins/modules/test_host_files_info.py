@@ -6,9 +6,16 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
-from ansible_collections.bulkhead.workspace.plugins.modules.host_files_info import describe, text_of
+from ansible_collections.bulkhead.workspace.plugins.modules.host_files_info import (
+    describe,
+    differing,
+    entries_of,
+    python_version,
+    text_of,
+)
 
 
 def test_a_file_is_told_by_mode_and_checksum(tmp_path: Path) -> None:
@@ -36,3 +43,32 @@ def test_a_pattern_stands_for_what_it_matches_first(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_has_no_text(tmp_path: Path) -> None:
     assert text_of(str(tmp_path / "none")) == ""
+
+
+def test_a_directory_is_told_by_the_names_in_it(tmp_path: Path) -> None:
+    assert entries_of(str(tmp_path / "none")) == []
+    for name in ("b", "a"):
+        (tmp_path / name).touch()
+    assert entries_of(str(tmp_path)) == ["a", "b"]
+
+
+def test_an_interpreter_tells_its_version(tmp_path: Path) -> None:
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert python_version(sys.executable) == own
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    assert python_version(str(other)) == own
+
+
+def test_what_is_no_interpreter_has_no_version(tmp_path: Path) -> None:
+    assert python_version(str(tmp_path / "none")) == ""
+    (tmp_path / "text").write_text("no program")
+    assert python_version(str(tmp_path / "text")) == ""
+    assert python_version("/bin/false") == ""
+
+
+def test_only_the_words_that_are_wanted_are_compared(tmp_path: Path) -> None:
+    files = {path: describe(path) for path in (str(tmp_path), str(tmp_path / "none"))}
+    assert differing(files, {str(tmp_path): {"kind": "directory"}, str(tmp_path / "none"): {"kind": "absent"}}) == []
+    assert differing(files, {str(tmp_path): {"kind": "directory", "sha256": "ab"}}) == [str(tmp_path)]
