@@ -25,6 +25,8 @@ options:
     description:
       - Files on the target that hold the credentials. Their content is searched for in the memory, the environment and
         the writable files of each container, as evidence for layer L6. The secret itself is never returned.
+      - A file whose name ends in C(.cred) is decrypted by C(systemd-creds) first; see
+        M(bulkhead.workspace.encrypted_credentials).
     type: list
     elements: path
     default: []

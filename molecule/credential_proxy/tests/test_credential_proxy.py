@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.bulkhead.workspace.plugins.modules.package_index_info import ask_pip
 from testinfra.host import Host
 
 KEY = "sk-ant-molecule-0123456789abcdef"
@@ -163,16 +164,24 @@ def test_rotation_goes_on_in_a_new_file(host: Host, door: str) -> None:
     assert first["prev"] == hashlib.sha256(last).hexdigest()
 
 
-def test_the_key_is_nowhere_but_in_its_file(host: Host) -> None:
+def test_the_key_is_nowhere(host: Host) -> None:
+    """Not even on the disk: its file is encrypted, and the service had it from systemd when the host started."""
     pid = process(host)
     for file in ("environ", "cmdline"):
         assert KEY not in host.check_output(f"tr '\\0' ' ' < /proc/{pid}/{file}")
     assert KEY not in host.check_output(f"systemctl show {UNIT}")
     assert KEY not in host.check_output("journalctl --no-pager")
-    places = host.check_output("grep -rlF %s /etc /usr/local /var/lib/credential_proxy /var/log || true", KEY)
-    assert places == "/etc/credential_proxy/credentials/anthropic"
-    stored = host.file("/etc/credential_proxy/credentials/anthropic")
+    assert host.check_output("grep -rlF %s /etc /usr/local /var/lib/credential_proxy /var/log || true", KEY) == ""
+    stored = host.file("/etc/credential_proxy/credentials/anthropic.cred")
     assert (stored.user, stored.mode) == ("root", 0o600)
+    assert host.check_output(f"systemd-creds decrypt {stored.path} -") == KEY
+
+
+def test_the_index_is_the_one_that_pip_on_the_controller_names(host: Host) -> None:
+    config = json.loads(host.file("/etc/credential_proxy/config.json").content_string)
+    routes = {route["type"]: route for route in config["routes"]}
+    told = ask_pip()
+    assert {kind: routes[kind] | told[kind] for kind in told} == {kind: routes[kind] for kind in told}
 
 
 def test_the_kernel_confines_the_service(host: Host) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .._mountinfo import Mount, parse_mounts
-from . import credentials
+from . import credentials, sealed
 from .errors import WorkspaceError
 from .facts import SecretSearch
 from .kernel import PROC, container_pids
@@ -60,7 +60,7 @@ def read_needles(paths: Sequence[str]) -> tuple[bytes, ...]:
     found: set[bytes] = set()
     for path in paths:
         try:
-            needles = credentials.needles(Path(path).read_bytes())
+            needles = credentials.needles(sealed.read_secret(Path(path)))
         except OSError as error:
             raise WorkspaceError(
                 f"cannot read secret file {path}: {error.strerror}; correct secret_files, or run the task as root"

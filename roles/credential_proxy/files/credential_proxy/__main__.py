@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import __version__
 from .config import load
-from .credentials import load_credentials, needed
+from .credentials import load_credentials, needed, read_credential
 from .secret import Credential
 from .service import Service
 from .settings import Config, ConfigError
@@ -104,7 +104,7 @@ def _reload(config: Config, credentials: Path | None) -> int:
     """Have the running service take the configuration, with the credentials that root reads now."""
     if credentials is None:
         raise ConfigError(["no credentials directory: give --credentials-directory"])
-    values = {name: (Path(credentials) / name).read_text("utf-8") for name in needed(config)}
+    values = {name: read_credential(Path(credentials), name).decode() for name in needed(config)}
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(_RELOAD_SECONDS)
         sock.connect(str(config.control_socket))

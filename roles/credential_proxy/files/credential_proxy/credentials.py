@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from .reader import read_json
 from .secret import AwsKeys, Credential, Secret
 from .settings import Config, ConfigError
 
+_DECRYPT_SECONDS = 30
 _AWS_KEYS = ("AccessKeyId", "SecretAccessKey")
 
 
@@ -22,10 +25,26 @@ def load_credentials(config: Config, directory: Path) -> Mapping[str, Credential
     problems = []
     for name in needed(config):
         try:
-            contents[name] = (directory / name).read_bytes()
+            contents[name] = read_credential(directory, name)
         except OSError as error:
             problems.append(f"cannot read credential {name}: {error.strerror}; put it into {directory}")
     return parse_credentials(config, contents, problems)
+
+
+def read_credential(directory: Path, name: str) -> bytes:
+    """Read one credential. What systemd gives is plain; on the disk it may be encrypted, and only root can read it."""
+    encrypted = directory / f"{name}.cred"
+    if not encrypted.exists():
+        return (directory / name).read_bytes()
+    tool = ["systemd-creds", "decrypt", f"--name={name}", str(encrypted), "-"]
+    try:
+        run = subprocess.run(tool, capture_output=True, timeout=_DECRYPT_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(errno.ETIMEDOUT, f"systemd-creds took longer than {_DECRYPT_SECONDS} s") from error
+    if run.returncode != 0:
+        cause = run.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise OSError(errno.EIO, f"systemd-creds cannot decrypt it ({cause})")
+    return run.stdout
 
 
 def parse_credentials(
