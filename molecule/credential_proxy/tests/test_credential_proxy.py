@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.bulkhead.workspace.plugins.modules.package_index_info import ask_pip
 from testinfra.host import Host
 
 KEY = "sk-ant-molecule-0123456789abcdef"
@@ -180,8 +179,9 @@ def test_the_key_is_nowhere(host: Host) -> None:
 def test_the_index_is_the_one_that_pip_on_the_controller_names(host: Host) -> None:
     config = json.loads(host.file("/etc/credential_proxy/config.json").content_string)
     routes = {route["type"]: route for route in config["routes"]}
-    told = ask_pip()
-    assert {kind: routes[kind] | told[kind] for kind in told} == {kind: routes[kind] for kind in told}
+    told = {name: routes["pypi"][name] for name in ("host", "port", "base")}
+    assert told == {"host": "index.test", "port": 443, "base": "/repository/python"}
+    assert (routes["pypi_files"]["host"], routes["pypi_files"]["port"]) == ("index.test", 443)
 
 
 def test_the_kernel_confines_the_service(host: Host) -> None:
