@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def role_variable(role: str, name: str, **given: Any) -> Any:
-    """One of the role's defaults or vars, with its references to others resolved (plain Jinja, no Ansible filters).
+    """One of the role's defaults or vars, with its references to others resolved (plain Jinja, of Ansible's filters only bool).
 
     ``given`` stands for what an inventory says, or tasks have found out on a host.
     """
@@ -41,6 +41,7 @@ def role_variable(role: str, name: str, **given: Any) -> Any:
         raw |= yaml.safe_load(source.read_text(encoding="utf-8")) or {}
     raw |= given
     environment = NativeEnvironment()
+    environment.filters["bool"] = bool  # The roles' defaults are of the right type.
 
     def resolve(value: Any) -> Any:
         if isinstance(value, dict):
