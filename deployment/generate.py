@@ -28,7 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def role_variable(role: str, name: str, **given: Any) -> Any:
-    """One of the role's defaults or vars, with its references to others resolved (plain Jinja, of Ansible's filters only bool).
+    """One of the role's defaults or vars, with its references to others resolved.
+
+    Plain Jinja, with bool as Ansible's only filter.
 
     ``given`` stands for what an inventory says, or tasks have found out on a host.
     """
