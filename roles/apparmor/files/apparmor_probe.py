@@ -6,8 +6,8 @@
     python3 apparmor_probe.py PROFILE           JSON: each act under the profile, and the same act unconfined
     python3 apparmor_probe.py PROFILE --users   JSON: numbers of the processes that run under the profile
 
-Needs root; read from the standard input (python3 - PROFILE) it works as well. The acts open files without writing, and
-mount only in a mount namespace of their own.
+Needs root; as text (python3 -c TEXT PROFILE) it works as well. The acts open files without writing, and mount only in a
+mount namespace of their own.
 """
 
 from __future__ import annotations

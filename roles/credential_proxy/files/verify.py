@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks the running service over its own sockets: is it healthy, and does it refuse, on the wire, what it must refuse?
 
-Opens a throw-away conversation, sends it an upload with a foreign key, expects the refusal, and closes it again.
+Opens a throw-away conversation, sends it an upload with a foreign key, expects the refusal, and closes it again. Looks
+whether the credentials' files are root's alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import stat
 import sys
+from pathlib import Path
 from typing import Any
 
 _FORBIDDEN = (
@@ -46,7 +49,17 @@ def refusal(path: str) -> str:
             return lines.readline().decode("ascii", "replace").strip()
 
 
-def main(control: str) -> None:
+def exposed(directory: str) -> list[str]:
+    """The files that others than root can read or replace."""
+    found = []
+    for file in sorted(Path(directory).iterdir()):
+        status = file.lstat()
+        if stat.S_ISREG(status.st_mode) and (status.st_uid, stat.S_IMODE(status.st_mode)) != (0, 0o600):
+            found.append(file.name)
+    return found
+
+
+def main(control: str, credentials: str) -> None:
     """Print the proof, or say what is wrong and fail."""
     name = "verify-" + secrets.token_hex(8)
     try:
@@ -64,8 +77,13 @@ def main(control: str) -> None:
         sys.exit(f"cannot reach the proxy at {control}: {error}; look at journalctl -u credential_proxy")
     if not answer.startswith("HTTP/1.1 403 "):
         sys.exit(f"cannot rely on the proxy: it answered {answer!r} to a forbidden request; report this")
+    if names := exposed(credentials):
+        sys.exit(
+            f"cannot rely on {', '.join(names)} in {credentials}: others than root may have read it; "
+            "give it to root with mode 0600, and replace the key"
+        )
     print(json.dumps({"version": health["version"], "routes": health["routes"], "forbidden_request": answer}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])
