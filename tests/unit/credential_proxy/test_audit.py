@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def checked(*files: Path) -> list[dict[str, Any]]:
 def test_chain_over_restart_and_rotation(tmp_path: Path) -> None:
     path, old = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
     log = AuditLog(path, path.parent)
-    assert log.write("decision", {"workspace": "a"}) == 2
+    log.write("decision", {"workspace": "a"})
+    assert log.lines == 2
     log.close()
     log = AuditLog(path, path.parent)
     log.write("end", {"request": 2})
@@ -77,6 +79,13 @@ def test_torn_line_is_marked(tmp_path: Path) -> None:
     assert records[3]["gap"] is True
 
 
+@dataclass
+class Undoing:
+    """Whoever is told that a line was not written."""
+
+    not_written: Callable[[int], None]
+
+
 @pytest.fixture
 def small_files() -> Iterator[int]:
     """Let no file of this process grow beyond 600 bytes: what a full disk does, without one."""
@@ -91,14 +100,19 @@ def test_full_disk_leaves_no_torn_line_and_counts_what_was_lost(
 ) -> None:
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path, path.parent)
+    undone: list[int] = []
+    author = Undoing(undone.append)
     failures = 0
     for _ in range(8):
-        try:
-            log.write("decision", {"path": "/v1/messages"})
-        except OSError as error:
-            assert error.errno in (errno.ENOSPC, errno.EFBIG)
-            failures += 1
+        # Two lines in one call: both are there, or neither.
+        before = log.lines
+        number = log.append("decision", fragment({"path": "/v1/models"}), author)
+        log.append("end", fragment({"request": number}))
+        log.commit()
+        failures += log.lines == before
+        assert log.lines in (before, before + 2)
     assert failures
+    assert undone == [log.lines + 1] * failures
     assert not log.healthy
     assert path.stat().st_size <= small_files
     checked(path)
@@ -107,14 +121,13 @@ def test_full_disk_leaves_no_torn_line_and_counts_what_was_lost(
     log.write("decision", {})
     assert log.healthy
     log.close()
-    assert checked(path)[-2]["lost"] == failures
+    assert checked(path)[-2]["lost"] == 2 * failures
     assert capfd.readouterr().err.count("no request is served") == 1
 
 
 def test_hostile_texts_become_one_ascii_line() -> None:
-    line = Chain(position=Position(), clock=lambda: 0.0).line(
-        "decision", fragment({"path": "a\nb\x1b[0m\u2028\ud800\x00" + "x" * 5})
-    )
+    hostile = fragment({"path": "a\nb\x1b[0m\u2028\ud800\x00" + "x" * 5})
+    line, _position = Chain(position=Position(), clock=lambda: 0.0).lines([("decision", hostile)])
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert b"\x1b" not in line

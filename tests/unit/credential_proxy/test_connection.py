@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import ssl
 import time
@@ -38,7 +39,7 @@ class Bench:
     def __init__(self, route: Route, audit: Path) -> None:
         self.reactor = Reactor()
         self.resolver = Resolver(self.reactor)
-        self.audit = AuditLog(audit, audit.parent)
+        self.audit = AuditLog(audit, audit.parent, owe_commit=self._owe_commit)
         self.context = Context(
             reactor=self.reactor,
             resolver=self.resolver,
@@ -54,6 +55,9 @@ class Bench:
         self.gone: list[Connection] = []
         self.client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self.connection = Connection(self.context, "demo", server, Peer(1, 2), self.gone.append)
+
+    def _owe_commit(self) -> None:
+        self.reactor.flush_first(self.audit.commit)
 
     def run_until(self, condition: Callable[[], bool]) -> None:
         """Turn the loop until something is so."""
@@ -221,3 +225,37 @@ def test_exactly_the_vetted_address_is_dialled(bench: Bench, monkeypatch: pytest
     bench.run_until(lambda: bool(failures))
     assert dialled == [("1.1.1.1", 443), ("2606:4700::1111", 443)]
     assert failures[0].rule == "upstream-connect"
+
+
+@pytest.fixture
+def full_disk(bench: Bench, tmp_path: Path) -> Iterator[None]:
+    """Let no file of this process grow beyond the log's size: what a full disk does, without one."""
+    bench.audit.write("filler", {"text": "x" * 8000})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "log").stat().st_size, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize(
+    "request_",
+    [PLAIN, CHUNKED + b"2\r\n{}\r\n0\r\n\r\n", PLAIN.replace(b"2\r\n\r\n{}", b"99\r\n\r\n{}")],
+    ids=["whole", "chunked", "unfinished"],
+)
+def test_what_cannot_be_written_down_does_not_happen(bench: Bench, recorder: Any, request_: bytes) -> None:
+    bench.client.sendall(request_)
+    answer = bench.answer()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert recorder.connections == []
+    assert not bench.audit.healthy
+    assert bench.context.held_bytes == 0
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_what_is_answered_here_must_be_written_down_too(bench: Bench) -> None:
+    bench.client.sendall(b"HEAD /api/hello HTTP/1.1\r\nHost: a\r\n\r\n")
+    answer = bench.answer()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert answer.endswith(b"\r\n\r\n")
