@@ -62,8 +62,7 @@ class Upstream:
                 return None
             stream.close()
         dial = Dial(self.reactor, self.resolver, self._endpoint, ready, failed)
-        # Not before what this round decided is written down.
-        self.reactor.flush_later(dial.start)
+        dial.start()
         return dial
 
     def release(self, stream: Stream) -> None:
