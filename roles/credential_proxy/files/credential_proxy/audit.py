@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from .chain import KEY_BYTES, Chain, fragment, note, position_of, read_note
 from .limits import AUDIT_TEXT, MIB
@@ -44,8 +44,19 @@ def read_key(directory: Path) -> bytes:
     return key
 
 
+class Author(Protocol):
+    """Whoever acts on a line once it is written, and not before."""
+
+    def not_written(self, number: int) -> None:
+        """Undo what the line with this number says: it could not be written."""
+
+
 class AuditLog:
-    """Appends to the file and stands for it: a line that cannot be written raises OSError, and no request is served."""
+    """Appends to the file and stands for it: what it cannot write must not happen, and no request is served.
+
+    Lines wait for ``commit``, so that those of one round of the loop take one call; nothing that they speak of may
+    leave before.
+    """
 
     def __init__(
         self,
@@ -53,14 +64,19 @@ class AuditLog:
         state: Path,
         *,
         clock: Callable[[], float] = time.time,
+        owe_commit: Callable[[], None] = lambda: None,
         owe_note: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the file and go on with its chain; what is wrong with its end is said in the first line.
 
-        ``owe_note`` is called after the first line that the note does not know: ``write_note`` should follow soon.
+        ``owe_commit`` is called when the first line waits. ``owe_note`` is called after the first line that the note
+        does not know: ``write_note`` should follow soon.
         """
         self.clock = clock
+        self._owe_commit = owe_commit
         self._owe_note = owe_note
+        self._waiting: list[tuple[str, str]] = []
+        self._authors: list[tuple[int, Author]] = []
         self._owes_note = False
         self._note_failed = False
         self.key = read_key(state)
@@ -84,7 +100,10 @@ class AuditLog:
             facts["note"] = "unreadable"
         elif noted is not None and noted.seq < position.seq:
             facts["unnoted"] = position.seq - noted.seq
-        self.write("start", facts)
+        # A log that cannot even be begun is no reason to serve.
+        lines, begun = self._chain.lines([("start", fragment(facts))])
+        self._write_whole(lines)
+        self._chain.accept(begun)
         self.write_note()
 
     @property
@@ -97,31 +116,52 @@ class AuditLog:
         """Return the number of the last line."""
         return self._chain.seq
 
-    def write(self, event: str, facts: dict[str, Any]) -> int:
-        """Append one line and return its number."""
-        return self.append(event, fragment(facts))
+    def write(self, event: str, facts: dict[str, Any]) -> None:
+        """Write one line now."""
+        self.append(event, fragment(facts))
+        self.commit()
 
-    def append(self, event: str, facts: str) -> int:
-        """Append one line, whose facts are a fragment, and return its number; a short write is taken back."""
-        if self._lost:
-            facts += f',"lost":{self._lost}'
-        line = self._chain.line(event, facts)
+    def append(self, event: str, facts: str, author: Author | None = None) -> int:
+        """Have a line written, whose facts are a fragment; return the number that it will have."""
+        waiting = self._waiting
+        if not waiting:
+            if self._lost:
+                facts += f',"lost":{self._lost}'
+            self._owe_commit()
+        waiting.append((event, facts))
+        number = self._chain.seq + len(waiting)
+        if author is not None:
+            self._authors.append((number, author))
+        return number
+
+    def commit(self) -> None:
+        """Write what waits, all or nothing; what was not written is undone by those who said it."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        authors, self._authors = self._authors, []
+        lines, position = self._chain.lines(waiting)
         try:
-            written = os.write(self._descriptor, line)
-            if written != len(line):
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
-                raise OSError(errno.ENOSPC, "the line was written in part only")
+            self._write_whole(lines)
         except OSError as error:
             if not self._lost:
                 print(f"cannot write {self._path}: {error}; no request is served until it can be", file=sys.stderr)
-            self._lost += 1
-            raise
+            self._lost += len(waiting)
+            for number, author in authors:
+                author.not_written(number)
+            return
         self._lost = 0
-        self._chain.accept(line)
+        self._chain.accept(position)
         if not self._owes_note:
             self._owes_note = True
             self._owe_note()
-        return self._chain.seq
+
+    def _write_whole(self, lines: bytes) -> None:
+        """Write at the end; a short write is taken back."""
+        written = os.write(self._descriptor, lines)
+        if written != len(lines):
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+            raise OSError(errno.ENOSPC, "the lines were written in part only")
 
     def write_note(self) -> None:
         """Note the last line, however many were written since the last note."""
@@ -137,14 +177,15 @@ class AuditLog:
 
     def reopen(self) -> None:
         """Go on in a new file after logrotate moved the old one; the chain goes on with it."""
+        self.commit()
         fresh = self._open()
         os.close(self._descriptor)
         self._descriptor = fresh
 
     def close(self) -> None:
         """Write the last line and close."""
-        with contextlib.suppress(OSError):  # Nothing is served any more; the missing "stop" line is itself the mark.
-            self.write("stop", {})
+        # Nothing is served any more; a missing "stop" line is itself the mark.
+        self.write("stop", {})
         self.write_note()
         os.close(self._descriptor)
         os.close(self._note)

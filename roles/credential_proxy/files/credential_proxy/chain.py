@@ -14,7 +14,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -65,10 +65,10 @@ class Chain:
         """Return the last accepted line."""
         return Position(self.seq, self._digest)
 
-    def line(self, event: str, facts: str) -> bytes:
-        """Write the next line; the facts are a fragment.
+    def lines(self, wanted: Iterable[tuple[str, str]]) -> tuple[bytes, Position]:
+        """Write the next lines (event and facts, which are a fragment), all with the time of now.
 
-        It counts only after ``accept``, so a line that was not written leaves no hole.
+        They count only after ``accept``, so that lines which were not written leave no hole.
         """
         now = self._clock()
         second = int(now)
@@ -76,13 +76,18 @@ class Chain:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         stamp = f"{self._stamp}.{int((now - second) * 1000):03d}+00:00"
-        line = f'{{"seq":{self.seq + 1},"prev":"{self._digest}","ts":"{stamp}","event":"{event}"{facts}}}\n'
-        return line.encode("ascii")
+        seq, digest = self.seq, self._digest
+        written = []
+        for event, facts in wanted:
+            seq += 1
+            line = f'{{"seq":{seq},"prev":"{digest}","ts":"{stamp}","event":"{event}"{facts}}}\n'.encode("ascii")
+            digest = hashlib.sha256(line).hexdigest()
+            written.append(line)
+        return b"".join(written), Position(seq, digest)
 
-    def accept(self, line: bytes) -> None:
-        """Make this line the last one."""
-        self.seq += 1
-        self._digest = hashlib.sha256(line).hexdigest()
+    def accept(self, position: Position) -> None:
+        """Make the last of the lines that were written the last one."""
+        self.seq, self._digest = position.seq, position.digest
 
 
 def note(key: bytes, position: Position) -> bytes:

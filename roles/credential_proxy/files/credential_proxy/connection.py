@@ -21,7 +21,7 @@ from .refusals import Refusal, refusal_answer
 from .request import End, RequestHead, RequestReader
 from .stream import Stream
 from .tunnels.tunnel import ClientTunnel, Outcome
-from .turn import Turn, allowed, asked
+from .turn import Turn, asked, decided
 
 _TICK_SECONDS = 2.0
 _LOCAL_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -212,7 +212,7 @@ class Connection:
         return not exchange.body_ended and exchange.has_room
 
     def _decide(self, head: RequestHead) -> bool:
-        """Decide, write the decision down, and only then act on it; tell whether more can be read."""
+        """Decide, and act on it: the decision is written down before anything leaves. Tell whether more can be read."""
         context, workspace = self._context, self._workspace
         gate = context.gate(workspace)
         admitted = False
@@ -229,13 +229,13 @@ class Connection:
         except Refusal as refusal:
             self._refuse(refusal, head)
             return False
-        number = self._write_audit("decision", asked(head) + allowed(decision))
-        if number is None:
-            if admitted:
-                context.ledger.release(workspace)
-            self._refuse(Refusal("audit"), head)
-            return False
-        self._turn = Turn(context.reactor.now, decision, number, admitted, b"close" in head.options)
+        number = context.audit.append("decision", self._who + decided(head, decision, gate), self)
+        turn = self._turn = Turn(context.reactor.now, head, decision, number, admitted)
+        if not isinstance(decision, Forward):
+            # What is done at once must be written down at once.
+            context.audit.commit()
+            if self._turn is not turn:
+                return False
         self._enter(Phase.BODY)
         if isinstance(decision, Forward):
             if head.wants_continue:
@@ -306,10 +306,11 @@ class Connection:
             self._turn.bytes_out += len(answer)
             self._finish_turn(verdict="refused", rule=refusal.rule, status=refusal.status, detail=refusal.detail)
         else:
-            facts = f',"verdict":"deny","rule":"{refusal.rule}","status":{refusal.status}'
+            facts = self._who + (asked(head) if head is not None else "")
+            facts += f',"verdict":"deny","rule":"{refusal.rule}","status":{refusal.status}'
             if refusal.detail:
                 facts += f',"detail":{quote(clip(refusal.detail))}'
-            self._write_audit("decision", (asked(head) if head is not None else "") + facts)
+            self._context.audit.append("decision", facts)
             self._context.metrics.add("refusals_total", (("rule", refusal.rule),))
         self._stream.write(answer)
         self._finish(linger=True)
@@ -343,17 +344,22 @@ class Connection:
             turn.settle(exchange.observer, context, self._workspace, cut=verdict != "served")
         if status is not None:
             turn.status = status
-        self._write_audit("end", turn.ended(context.reactor.now, verdict, rule, detail))
+        context.audit.append("end", self._who + turn.ended(context.reactor.now, verdict, rule, detail))
         turn.count(context, verdict, rule)
         if rule == "secret-echo":
             print(f"ALARM: an answer to {self._workspace} held the secret; it was cut", file=sys.stderr)
 
-    def _write_audit(self, event: str, facts: str) -> int | None:
-        """Write a line; None when the log cannot be written, in which case nothing may be served."""
-        try:
-            return self._context.audit.append(event, self._who + facts)
-        except OSError:
-            return None
+    def not_written(self, number: int) -> None:
+        """Refuse the request of this decision, of which nothing has left yet."""
+        turn, exchange = self._turn, self._exchange
+        if turn is None or turn.request != number:
+            return
+        self._turn = self._exchange = None
+        if turn.admitted:
+            self._context.ledger.release(self._workspace)
+        if exchange is not None:
+            exchange.abort()
+        self._refuse(Refusal("audit"), turn.head)
 
     # Time.
 

@@ -54,6 +54,8 @@ class Dial:
 
     def start(self) -> None:
         """Find out where to dial. A parent proxy resolves names itself, so nothing can be vetted here then."""
+        if self._over:
+            return
         fixed = self._endpoint.address or self._endpoint.parent
         if fixed is not None:
             self._addresses = [fixed]

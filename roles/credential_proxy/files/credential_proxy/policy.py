@@ -29,7 +29,10 @@ _AUTHORITY: Final = re.compile(r"([A-Za-z0-9.-]{1,254}):([0-9]{1,5})")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Everything that a decision about one conversation's requests depends on."""
+    """Everything that a decision about one conversation's requests depends on.
+
+    ``known`` are decisions by method and target, where these alone decide; ``said`` is what the audit log says of them.
+    """
 
     conversation: str
     routes: tuple[Route, ...]
@@ -37,6 +40,7 @@ class Gate:
     policy: Policy = field(default_factory=Policy)
     mirror: packages.Mirror = field(default_factory=packages.Mirror)
     known: dict[tuple[str, str], Forward | LocalAnswer] = field(default_factory=dict, compare=False)
+    said: dict[tuple[str, str], str] = field(default_factory=dict, compare=False)
 
 
 def decide(head: RequestHead, gate: Gate) -> Decision:

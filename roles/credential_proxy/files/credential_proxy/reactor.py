@@ -57,6 +57,7 @@ class Reactor:
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._soon: deque[Callable[[], None]] = deque()
+        self._firsts: list[Callable[[], None]] = []
         self._flushes: list[Callable[[], None]] = []
         self._garbage: list[Callable[[], None]] = []
         self._signals: dict[int, Callable[[], None]] = {}
@@ -84,6 +85,10 @@ class Reactor:
     def close_later(self, close: Callable[[], None]) -> None:
         """Close a descriptor after this round of events, so that its number cannot name a new one within it."""
         self._garbage.append(close)
+
+    def flush_first(self, action: Callable[[], None]) -> None:
+        """Do this before whatever ``flush_later`` sends in this round."""
+        self._firsts.append(action)
 
     def flush_later(self, flush: Callable[[], None]) -> None:
         """Send before the next wait for events: what belongs together leaves in one call, and a peer wakes once."""
@@ -136,7 +141,7 @@ class Reactor:
             _contain(self._soon.popleft())
         while self._timers and self._timers[0][0] <= self.now:
             _contain(heapq.heappop(self._timers)[2].run)
-        if self._flushes:
+        if self._flushes or self._firsts:
             self._flush()
         if self._garbage:
             garbage, self._garbage = self._garbage, []
@@ -156,7 +161,10 @@ class Reactor:
 
     def _flush(self) -> None:
         """Send what was written; who hears that it has left may write again."""
-        while self._flushes:
+        while self._flushes or self._firsts:
+            firsts, self._firsts = self._firsts, []
+            for first in firsts:
+                _contain(first)
             flushes, self._flushes = self._flushes, []
             for flush in flushes:
                 _contain(flush)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import socket
 import sys
@@ -48,7 +47,7 @@ class Service:
         self._config = config
         self._reload_error = ""
         resolver = Resolver(self.reactor)
-        audit = AuditLog(config.audit_log, config.state_directory, owe_note=self._owe_note)
+        audit = AuditLog(config.audit_log, config.state_directory, owe_commit=self._owe_commit, owe_note=self._owe_note)
         ledger = Ledger(config.prices)
         ledger.load(config.state_directory / _USAGE_NAME)
         self._store = PolicyStore(config.state_directory / _POLICIES_NAME)
@@ -212,8 +211,7 @@ class Service:
         return permitted and any(tunnel.host == host for tunnel in self._context.rules.tunnels)
 
     def _note(self, event: str, facts: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # The log says so itself, and serves nothing.
-            self._context.audit.write(event, facts)
+        self._context.audit.write(event, facts)
 
     def _save(self) -> None:
         if self._context.ledger.dirty:
@@ -225,6 +223,13 @@ class Service:
             self._context.ledger.save(self._config.state_directory / _USAGE_NAME)
         except OSError as error:
             print(f"cannot write down what conversations used: {error}", file=sys.stderr)
+
+    def _owe_commit(self) -> None:
+        """Have the lines of this round written before anything that it sends."""
+        self.reactor.flush_first(self._commit)
+
+    def _commit(self) -> None:
+        self._context.audit.commit()
 
     def _owe_note(self) -> None:
         """Have the audit's last line noted soon; many lines share one note."""

@@ -12,7 +12,19 @@ from .chain import fragment, quote
 from .context import Context
 from .decision import Decision, Forward, Tunnel
 from .observation import Observer
+from .policy import Gate
 from .request import RequestHead
+
+
+def decided(head: RequestHead, decision: Decision, gate: Gate) -> str:
+    """Return what the line of a decision to allow says, as a fragment; most requests are like an earlier one."""
+    key = head.method, head.target
+    text = gate.said.get(key)
+    if text is None:
+        text = asked(head) + allowed(decision)
+        if key in gate.known:
+            gate.said[key] = text
+    return text
 
 
 def asked(head: RequestHead) -> str:
@@ -39,10 +51,10 @@ class Turn:
     """One allowed request, from its decision to its end; times are the reactor's, in seconds."""
 
     began: float
+    head: RequestHead
     decision: Decision
     request: int
     admitted: bool
-    close: bool
     bytes_in: int = 0
     bytes_out: int = 0
     status: int = 0
@@ -50,6 +62,11 @@ class Turn:
     first_byte: float = 0.0
     tokens: dict[str, int] | None = None
     facts: dict[str, object] | None = None
+
+    @property
+    def close(self) -> bool:
+        """Tell whether the client wants its connection to end with the answer."""
+        return b"close" in self.head.options
 
     @property
     def route(self) -> str:

@@ -62,7 +62,8 @@ class Upstream:
                 return None
             stream.close()
         dial = Dial(self.reactor, self.resolver, self._endpoint, ready, failed)
-        dial.start()
+        # Not before what this round decided is written down.
+        self.reactor.flush_later(dial.start)
         return dial
 
     def release(self, stream: Stream) -> None:
