@@ -173,7 +173,7 @@ def test_the_key_is_nowhere(host: Host) -> None:
     assert host.check_output("grep -rlF %s /etc /usr/local /var/lib/credential_proxy /var/log || true", KEY) == ""
     stored = host.file("/etc/credential_proxy/credentials/anthropic.cred")
     assert (stored.user, stored.mode) == ("root", 0o600)
-    assert host.check_output(f"systemd-creds decrypt {stored.path} -") == KEY
+    assert host.check_output(f"systemd-creds decrypt --name=anthropic {stored.path} -") == KEY
 
 
 def test_the_index_is_the_one_that_pip_on_the_controller_names(host: Host) -> None:
