@@ -26,17 +26,21 @@ os.environ["BULKHEAD_RGW_HOME"] = str(ROOT / "build" / "newcomer-rgw")
 from rgw import client, cluster
 
 MACHINE = "newcomer"
+# User-mode Linux has no netfilter: Docker as it comes does not start there, and the way back leads to that.
+WITHOUT_NETFILTER = """mkdir -p /etc/docker
+echo '{"bridge": "none", "iptables": false, "ip6tables": false}' >/etc/docker/daemon.json"""
 # The machines of the tests have an image on their disk.
 HANDS = {"docker save": "docker load --quiet --input /srv/images/workspace.tar"}
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """Pages that build on each other, and what their reader brings along to his desk."""
+    """Pages that build on each other, what their reader brings along, and what the host has been told before."""
 
     pages: tuple[str, ...]
     bring: Callable[[Path], None]
     judge: Callable[[Path, Machine], str] | None = None
+    before: str = "true"
 
 
 def _for_the_first_roll_out(desk: Path) -> None:
@@ -69,6 +73,7 @@ CHAPTERS = {
             "docs/guide-host-conversion.md",
         ),
         _for_the_first_roll_out,
+        before=WITHOUT_NETFILTER,
     ),
     "without-ansible": Chapter(("deployment/README.md",), surroundings.checkout, judgement.by_the_collection),
 }
@@ -99,6 +104,7 @@ def _read(chapter: Chapter, folder: Path, host: Machine) -> Person:
     desk = folder / "desk"
     desk.mkdir()
     chapter.bring(desk)
+    host.check(chapter.before)
     person = Person(desk, surroundings.environment(folder, host), surroundings.words(), surroundings.HOSTS[0], HANDS)
     for page in chapter.pages:
         person.follow(page, steps((ROOT / page).read_text()))
