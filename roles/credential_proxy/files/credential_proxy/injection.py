@@ -49,9 +49,7 @@ def upstream_head(
     """
     route = forward.route
     fields = _index_fields(head.fields, forward) if forward.digest or forward.transform is not None else head.fields
-    if head.options:
-        fields = tuple(field for field in fields if field[0] not in head.options)
-    lines = [_request_line(head.method, forward.target, route.authority), *map(_passing_line, fields), _IDENTITY]
+    lines = [_request_line(head.method, forward.target, route.authority), _passing_lines(fields, head.options)]
     if head.method == "POST":
         lines.append(b"content-length: %d\r\n" % length)
     lines += _credential_fields(head, forward, credential, payload_sha256, when)
@@ -64,9 +62,10 @@ def _request_line(method: str, target: str, authority: str) -> bytes:
     return f"{method} {target} HTTP/1.1\r\nhost: {authority}\r\n".encode("ascii")
 
 
-@lru_cache(maxsize=1024)
-def _passing_line(field: tuple[bytes, bytes]) -> bytes:
-    return b"%b: %b\r\n" % field if may_pass(field[0]) else b""
+@lru_cache(maxsize=256)
+def _passing_lines(fields: Fields, options: frozenset[bytes]) -> bytes:
+    passing = [b"%b: %b\r\n" % field for field in fields if field[0] not in options and may_pass(field[0])]
+    return b"".join(passing) + _IDENTITY
 
 
 def _index_fields(fields: Fields, forward: Forward) -> Fields:

@@ -15,6 +15,7 @@ from typing import Final, Protocol, cast
 from .limits import READ_BYTES, SEND_BYTES
 from .reactor import Reactor
 
+_INPUT: Final = select.EPOLLIN
 _DEAD: Final = select.EPOLLHUP | select.EPOLLERR
 
 
@@ -233,7 +234,7 @@ class Stream:
             self._watched = False
 
     def _on_events(self, events: int) -> None:
-        if events == select.EPOLLIN and not self._handshaking:
+        if events == _INPUT and not self._handshaking:
             self._read()
             return
         if self._connecting:
