@@ -43,12 +43,15 @@ Make = Callable[[str, str], AbstractContextManager[Machine]]
 
 @dataclass(frozen=True)
 class Point:
-    """One place to cut: before the module's command of this number, or after the play's changing task of it."""
+    """One place to cut: before the module's command of this number, or after the play's changing task of it.
+
+    :ivar words: of the command; with the number 0 the first one that begins with them is meant.
+    """
 
     flow: Flow
     mode: str
     number: int
-    words: str
+    words: str = ""
 
     def __str__(self) -> str:
         place = f"after changing task {self.number}" if self.mode == "play" else f"before {self.words}"
@@ -56,7 +59,7 @@ class Point:
 
 
 class Walk:
-    """All points of one flow on one machine, whose disk is put back before each."""
+    """One flow on one machine: points of it, one after another once the disk has been put back."""
 
     def __init__(self, host: Machine, flow: Flow, folder: Path) -> None:
         self.host = host
@@ -66,12 +69,11 @@ class Walk:
         if flow.first is not None:
             self._finish(_playbook(folder / f"{flow.name}-first.yml", flow.role, flow.first), "what comes before")
         install_shims(host)
-        host.disk("save")
         self.before = host.check(flow.check)
 
     def points(self) -> list[Point]:
         """From one run without a fault: what the module calls, and how many tasks change something."""
-        self._arm("none", 0)
+        self._arm("none", "0")
         output = self._finish(self.there, "undisturbed")
         self.host.check(f"set -e; {self.flow.finished}")
         calls = self.host.check("cat /run/fault/log").splitlines()
@@ -83,13 +85,15 @@ class Walk:
             if mode != "play"
             for number, words in enumerate(calls, 1)
         ]
-        return found + [Point(self.flow, "play", number, "") for number in range(1, tasks)]
+        return found + [Point(self.flow, "play", number) for number in range(1, tasks)]
 
     def cut(self, point: Point) -> None:
         """One fault, and everything that must be so afterwards."""
-        self.host.disk("restore")
         boot = self.host.boot_id()
-        self._arm("none" if point.mode == "play" else point.mode, point.number)
+        if point.mode == "play":
+            self._arm("none", "0")
+        else:
+            self._arm(point.mode, str(point.number or point.words))
         self.host.play(self.there, kill_after=point.number if point.mode == "play" else 0)
         if point.mode == "power":
             self.host.wait_for_boot(boot)
@@ -97,7 +101,7 @@ class Walk:
             self.host.check("test ! -e /run/fault/mode")
         self._docker_runs(point)
         self._same(point, "after the fault")
-        self._arm("none", 0)
+        self._arm("none", "0")
         self._finish(self.there, f"{point}, in the second run")
         self.host.check(f"set -e; {self.flow.finished}")
         self._same(point, "after the second run")
@@ -108,10 +112,8 @@ class Walk:
             raise FaultError(f"{what}: the play does not finish:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def _arm(self, mode: str, number: int) -> None:
-        self.host.check(
-            f"rm -rf /run/fault; mkdir /run/fault; echo {number} >/run/fault/at; echo {mode} >/run/fault/mode"
-        )
+    def _arm(self, mode: str, at: str) -> None:
+        self.host.check(f"rm -rf /run/fault; mkdir /run/fault; echo {at} >/run/fault/at; echo {mode} >/run/fault/mode")
 
     def _docker_runs(self, point: Point) -> None:
         deadline = time.monotonic() + _DOCKER_SECONDS
@@ -160,10 +162,12 @@ def run(make: Make, release: str, flows: Sequence[Flow], *, representative: bool
     for flow in flows:
         with make("faults", release) as host, tempfile.TemporaryDirectory() as folder:
             walk = Walk(host, flow, Path(folder))
+            host.disk("save")
             for point in chosen(walk.points(), flow, representative=representative):
                 tried += 1
                 began = time.monotonic()
                 try:
+                    host.disk("restore")
                     walk.cut(point)
                     words = "ok"
                 except FaultError as error:
