@@ -5,18 +5,19 @@
 
 pip and npm fetch the clients through the mirrors of the real indexes; then each asks the stand-ins for the model APIs.
 The container is the collection's own, on a daemon of this machine: no network, read-only root, no capabilities, the
-seccomp profile; AppArmor, quotas and user namespaces are what only a workspace host has.
+seccomp profile; AppArmor, quotas and user namespaces are what only a workspace host has, see in_vm.py.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ IMAGE = "bulkhead/workspace:demo"
 CLAUDE_CODE = "@anthropic-ai/claude-code@2.1.330"
 QUIET = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 PLACEHOLDER = {"AWS_ACCESS_KEY_ID": "placeholder", "AWS_SECRET_ACCESS_KEY": "placeholder"}
+AWS_KEYS = {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY, "SessionToken": SESSION_TOKEN}
 HOMES = {"HOME": "/workspace", "npm_config_cache": "/workspace/.npm", "PIP_CACHE_DIR": "/workspace/.pip"}
 ENVIRONMENT = QUIET | PLACEHOLDER | HOMES | {"ANTHROPIC_MODEL": MODEL, "TMPDIR": "/workspace"}
 BEDROCK = "env CLAUDE_CODE_USE_BEDROCK=1 "
@@ -47,17 +49,21 @@ CURL = (
 )
 
 
+Execute = Callable[[list[str]], tuple[int | None, str]]
+"""Runs a command in the container; returns its exit status and what it printed."""
+
+
 class Inside:
     """A container, and what was done in it."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
         self.failed = 0
 
     def shows(self, what: str, command: str, *wanted: str, fails: bool = False) -> None:
         """Run a command in the container; print whether it ended as it should and printed what it should."""
         began = time.monotonic()
-        status, output = self._driver.execute("ws-clients", ["sh", "-c", f"cd /workspace; {command}"])
+        status, output = self._execute(["sh", "-c", f"cd /workspace; {command}"])
         good = bool(status) == fails and all(text in output for text in wanted)
         self.failed += not good
         print(f"{'ok ' if good else 'BAD'} {time.monotonic() - began:5.1f} s  {what}", flush=True)
@@ -66,9 +72,8 @@ class Inside:
             print(f"        {lines[0].strip()[:300]}", flush=True)
 
 
-def routes(proxy: Proxy) -> list[dict[str, Any]]:
-    """Return every kind of route: models at the stand-ins, packages at the real indexes."""
-    (anthropic,) = proxy.settings["routes"]
+def routes(anthropic: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every kind of route: models at the stand-ins, where this one leads, and packages at the real indexes."""
     bedrock = {**anthropic, "prefix": "/bedrock/", "credential": "aws", "region": REGION}
     runtime = {**bedrock, "name": "bedrock", "type": "bedrock", "host": f"bedrock-runtime.{REGION}.{HOST}"}
     control = {**bedrock, "name": "control", "type": "bedrock_control", "host": f"bedrock.{REGION}.{HOST}"}
@@ -94,7 +99,7 @@ def container(proxy: Proxy, archive: Path) -> Iterator[Inside]:
             environment=ENVIRONMENT,
             memory="4g",
         )
-        yield Inside(Driver(running.url))
+        yield Inside(functools.partial(Driver(running.url).execute, "ws-clients"))
 
 
 def clients(inside: Inside) -> None:
@@ -121,6 +126,16 @@ def clients(inside: Inside) -> None:
     inside.shows("claude-agent-sdk, with a tool call", f"{python} -c '{AGENT}' && grep -c proved proof", GOODBYE, "3")
 
 
+def verdict(inside: Inside, apis: ModelApis, log: str) -> int:
+    """Print what the stand-ins and the audit log say; 1 when anything was wrong."""
+    leaked = [secret for secret in (SECRET_KEY, SESSION_TOKEN, GOODBYE) if secret in log]
+    print(
+        f"{len(apis.asked)} requests at the stand-ins, {len(apis.refused)} with a wrong credential, "
+        f"{len(leaked)} secrets in {len(log.splitlines())} audit lines"
+    )
+    return 1 if inside.failed or apis.refused or leaked else 0
+
+
 def main() -> int:
     """Print one line for each client; 1 when any of them failed."""
     built = subprocess.run(
@@ -131,9 +146,8 @@ def main() -> int:
         apis = ModelApis(certificates)
         apis.command = PROOF
         proxy = Proxy(certificates, apis.port)
-        keys = {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY, "SessionToken": SESSION_TOKEN}
-        (proxy.credentials / "aws").write_text(json.dumps(keys))
-        proxy.configure(routes=routes(proxy))
+        (proxy.credentials / "aws").write_text(json.dumps(AWS_KEYS))
+        proxy.configure(routes=routes(*proxy.settings["routes"]))
         proxy.directory.chmod(0o711)
         proxy.start()
         try:
@@ -142,12 +156,7 @@ def main() -> int:
         finally:
             log = proxy.audit_log.read_text()
             proxy.clean_up()
-    leaked = [secret for secret in (SECRET_KEY, SESSION_TOKEN, GOODBYE) if secret in log]
-    print(
-        f"{len(apis.asked)} requests at the stand-ins, {len(apis.refused)} with a wrong credential, "
-        f"{len(leaked)} secrets in {len(log.splitlines())} audit lines"
-    )
-    return 1 if inside.failed or apis.refused or leaked else 0
+    return verdict(inside, apis, log)
 
 
 if __name__ == "__main__":
