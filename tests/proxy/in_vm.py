@@ -4,8 +4,8 @@
 """Real clients inside a workspace container under every layer, in a virtual machine: ``make long-clients``.
 
 The machine is set up by the roles, its credentials are encrypted, and the container does not start unless the kernel
-proves L1 to L6. The upstreams (stand-ins for the model APIs, the real package indexes) are this machine's, and brought to
-the other one's loopback by ssh.
+proves L1 to L6. The upstreams (stand-ins for the model APIs, the real package indexes) are this machine's, and brought
+to the other one's loopback by ssh.
 """
 
 from __future__ import annotations
