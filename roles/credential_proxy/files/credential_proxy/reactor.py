@@ -162,12 +162,13 @@ class Reactor:
     def _flush(self) -> None:
         """Send what was written; who hears that it has left may write again."""
         while self._flushes or self._firsts:
-            firsts, self._firsts = self._firsts, []
-            for first in firsts:
-                _contain(first)
-            flushes, self._flushes = self._flushes, []
-            for flush in flushes:
-                _contain(flush)
+            actions = self._firsts + self._flushes
+            self._firsts, self._flushes = [], []
+            for action in actions:
+                try:
+                    action()
+                except Exception:
+                    _report()
 
     def close(self) -> None:
         """Release the loop's own descriptors."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from . import grammar
@@ -47,14 +48,20 @@ class ResponseHead:
 def parse_response(head: bytes) -> ResponseHead:
     """Check a head's syntax; HTTP/1.0 answers are read, but their connection is not used again."""
     lines = grammar.lines_of(head)
-    match = _STATUS_LINE.fullmatch(lines[0])
-    if match is None:
-        raise Refusal("upstream-answer", detail="status line")
-    fields = grammar.parse_fields(lines[1:])
+    status, reason, persistent = _status(lines.pop(0))
+    fields = grammar.parse_fields(lines)
     names = dict(fields)
     options = grammar.connection_options(fields, names)
-    persistent = lines[0].startswith(b"HTTP/1.1") and b"close" not in options
-    return ResponseHead(int(match[1]), match[2] or b"", lines[1:], fields, names, persistent, options)
+    return ResponseHead(status, reason, lines, fields, names, persistent and b"close" not in options, options)
+
+
+@lru_cache(maxsize=64)
+def _status(line: bytes) -> tuple[int, bytes, bool]:
+    """Read the status, the reason, and whether the connection may be used again."""
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise Refusal("upstream-answer", detail="status line")
+    return int(match[1]), match[2] or b"", line.startswith(b"HTTP/1.1")
 
 
 class ResponseRelay:
