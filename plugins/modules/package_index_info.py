@@ -117,14 +117,18 @@ def ask(command: list[str]) -> str | None:
     """Return what a command prints; None if there is no such program, or it fails."""
     try:
         # Whatever the caller's directory configures for npm is not the machine's.
-        run = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, cwd="/", env=_environment())
-    except (OSError, subprocess.TimeoutExpired):
+        run = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            cwd="/",
+            env={**os.environ, "NO_COLOR": "1", "NO_UPDATE_NOTIFIER": "1"},
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
         return None
-    return run.stdout if run.returncode == 0 else None
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "NO_COLOR": "1", "NO_UPDATE_NOTIFIER": "1"}
+    return run.stdout
 
 
 def ask_pip() -> dict[str, dict[str, Any]]:
