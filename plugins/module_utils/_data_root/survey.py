@@ -62,7 +62,7 @@ class Facts:
     #: Size of the loop file; None where there is none.
     loop_bytes: int | None
     device: Device | None
-    #: What the committed mount unit mounts; empty where none is committed.
+    #: What the committed mount unit of this role mounts; empty where none is committed.
     committed: str
     note: note.Note | None
     aside: bool

@@ -13,6 +13,8 @@ from pathlib import Path
 
 SYSTEM = Path("/etc/systemd/system")
 DROP_IN = SYSTEM / "docker.service.d" / "bulkhead-data-root.conf"
+#: By this line a unit is known as one of this role, of version 1.0.0 as well.
+_MARK = "Description=Docker's data root, an XFS with project quotas"
 _HEAD = "# Written by bulkhead.workspace (role xfs_quota); changes are lost with its next run.\n"
 
 
@@ -52,7 +54,7 @@ def mount_text(root: str, what: str, *, loop: bool) -> str:
     """The mount unit."""
     options = "loop,pquota" if loop else "pquota"
     return f"""{_HEAD}[Unit]
-Description=Docker's data root, an XFS with project quotas
+{_MARK}
 Before=docker.service containerd.service
 
 [Mount]
@@ -76,8 +78,9 @@ AssertPathIsMountPoint={mount_point}
 
 
 def source_of(text: str) -> str:
-    """What a mount unit mounts; empty where it does not say."""
-    for line in text.splitlines():
+    """What a mount unit of this role mounts; empty for somebody else's, which Docker may require as well."""
+    lines = text.splitlines()
+    for line in lines if _MARK in lines else []:
         if line.startswith("What="):
             return line.removeprefix("What=").strip()
     return ""

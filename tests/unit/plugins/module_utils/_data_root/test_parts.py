@@ -97,6 +97,10 @@ def test_the_mount_unit_has_the_name_that_systemd_gives_it() -> None:
     assert "Options=pquota\n" in text
 
 
+def test_a_mount_unit_of_the_hosts_own_is_not_taken_for_the_roles() -> None:
+    assert units.source_of("[Unit]\nDescription=Data\n[Mount]\nWhat=/dev/sdb\n") == ""
+
+
 def test_half_a_note_is_none(tmp_path: Path) -> None:
     path = tmp_path / "note"
     assert note.read(path) is None
