@@ -140,10 +140,10 @@ class AuditLog:
             return
         waiting, self._waiting = self._waiting, []
         authors, self._authors = self._authors, []
-        lines, position = self._chain.lines(waiting)
         try:
+            lines, position = self._chain.lines(waiting)
             self._write_whole(lines)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             if not self._lost:
                 print(f"cannot write {self._path}: {error}; no request is served until it can be", file=sys.stderr)
             self._lost += len(waiting)
