@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 name: drift
 type: aggregate
 short_description: Tell in a line each what a check run would change
-version_added: 1.1.0
+version_added: 2.0.0
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 description:

@@ -27,7 +27,7 @@ options:
       - Whether to pull an image that the host does not have. It is never pulled otherwise.
     type: bool
     default: false
-    version_added: 1.1.0
+    version_added: 2.0.0
   runtime:
     description:
       - The runtime, one of those that the daemon knows.
@@ -200,7 +200,7 @@ options:
       - Docker cannot change a label, so another value needs O(recreate=true); the new container starts a new life.
     type: str
     default: ""
-    version_added: 1.1.0
+    version_added: 2.0.0
   idle_after:
     description:
       - Time without work after which M(bulkhead.workspace.workspace_reap) removes the conversation. Empty means never.
@@ -208,5 +208,5 @@ options:
         proxy for something. One that does not run is idle from the moment it stopped.
     type: str
     default: ""
-    version_added: 1.1.0
+    version_added: 2.0.0
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: s3_plan_view
 short_description: Show what a retention policy does to objects, and what it costs
-version_added: 1.1.0
+version_added: 2.0.0
 description:
   - Turns the forecasts of P(bulkhead.workspace.s3_bucket_lifecycle#module) and a load into lines of text.
   - Costs are those of storage and transitions, from the prices that are given.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: drift
 short_description: What this run has found to differ on a host
-version_added: 1.1.0
+version_added: 2.0.0
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 description:

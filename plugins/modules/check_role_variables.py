@@ -15,7 +15,7 @@ description:
   - Reports every problem of every role at once. Runs on the controller and asks nothing of the host.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 attributes:
   check_mode:
     description: Can run in check mode and tell what would change.

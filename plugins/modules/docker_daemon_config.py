@@ -37,12 +37,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
-    version_added: 1.1.0
+    version_added: 2.0.0
   record:
     description:
       - A file that remembers what each key was before this task first changed it. Required with O(state=absent).
     type: path
-    version_added: 1.1.0
+    version_added: 2.0.0
   settings:
     description:
       - The settings that the file shall have. Objects are merged key by key, C(storage-opts) and C(exec-opts)

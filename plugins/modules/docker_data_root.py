@@ -19,7 +19,7 @@ description:
     old data or the new, and the next run finishes it or begins it anew.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes
   - bulkhead.workspace._drain

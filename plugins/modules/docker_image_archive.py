@@ -13,7 +13,7 @@ description:
   - The names and identifiers of an image stay the same.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes
 options:

@@ -12,7 +12,7 @@ description:
   - Runs a container without a network under a runtime, and lets it read the version and the log of its kernel.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes.probe_module
   - bulkhead.workspace._attributes.docker_probe

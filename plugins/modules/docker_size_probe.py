@@ -13,7 +13,7 @@ description:
     once more into a container and a volume without a size. Sizes hold if the first two stop and the others do not.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes.probe_module
   - bulkhead.workspace._attributes.docker_probe

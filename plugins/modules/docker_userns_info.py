@@ -13,7 +13,7 @@ description:
     before its first change. Asks systemd, the daemon, the kernel and the data root. Does not start a stopped daemon.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes.info_module
   - bulkhead.workspace._drain

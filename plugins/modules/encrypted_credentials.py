@@ -16,7 +16,7 @@ description:
   - Credentials are neither in arguments of programs, nor in the diff.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes
 options:

@@ -14,7 +14,7 @@ description:
     know of the host itself.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes.info_module
 options:

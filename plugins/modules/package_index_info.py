@@ -14,7 +14,7 @@ description:
   - pip knows where the files of its built-in index lie. Those of any other index are taken to be on its own host.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes.info_module
 options:

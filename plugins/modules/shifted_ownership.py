@@ -15,7 +15,7 @@ description:
   - Symbolic links are changed themselves and never followed. Other file systems below a path are left alone.
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
-version_added: 1.1.0
+version_added: 2.0.0
 extends_documentation_fragment:
   - bulkhead.workspace._attributes
 options:

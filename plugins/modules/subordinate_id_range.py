@@ -23,7 +23,7 @@ options:
     type: str
     choices: [present, absent]
     default: present
-    version_added: 1.1.0
+    version_added: 2.0.0
   name:
     description: Owner of the range. The user need not exist yet.
     type: str

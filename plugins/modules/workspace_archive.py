@@ -20,7 +20,7 @@ description:
   - A restore is unpacked aside, compared with the manifest, and only then put in place. An interrupted one is finished
     by the next run.
   - Only a volume with the label C(io.bulkhead.workspace.conversation) of the conversation is touched.
-version_added: 1.1.0
+version_added: 2.0.0
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 extends_documentation_fragment:

@@ -82,7 +82,7 @@ options:
         for each conversation in RV(workspaces), and fails the task when all are done.
     type: list
     elements: dict
-    version_added: 1.1.0
+    version_added: 2.0.0
 seealso:
   - module: bulkhead.workspace.workspace_container_info
   - module: bulkhead.workspace.workspace_probe

@@ -34,7 +34,7 @@ options:
     description: The credential proxy's audit log, for requests that were refused.
     type: path
     default: /var/log/credential_proxy/audit.jsonl
-    version_added: 1.1.0
+    version_added: 2.0.0
 seealso:
   - module: bulkhead.workspace.workspace_container
 """

@@ -44,7 +44,7 @@ options:
     elements: str
     choices: [L1, L2, L3, L4, L5, L6, L7]
     default: []
-    version_added: 1.1.0
+    version_added: 2.0.0
   control:
     description: Whether to run the controls. Without them nothing counts as proven.
     type: bool
@@ -53,7 +53,7 @@ options:
     description: Whether to attack a copy with exactly the same specification, made for that and removed, instead.
     type: bool
     default: false
-    version_added: 1.1.0
+    version_added: 2.0.0
   without:
     description:
       - Defences to switch off in the copy, to see that probes notice. Implies O(throwaway=true); the conversation's own
@@ -61,7 +61,7 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 1.1.0
+    version_added: 2.0.0
 seealso:
   - module: bulkhead.workspace.workspace_container
 """

@@ -17,7 +17,7 @@ description:
     its lock before anything goes.
   - Idleness is seen from one run to the next, so the module must run regularly. The role
     P(bulkhead.workspace.workspace_reaper#role) has a systemd timer run the same program.
-version_added: 1.1.0
+version_added: 2.0.0
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 extends_documentation_fragment:

@@ -12,7 +12,7 @@ description:
   - Makes one report of what M(bulkhead.workspace.workspace_container_info) and M(bulkhead.workspace.workspace_probe)
     returned on every host, and writes it as C(report.json), C(report.html), C(junit.xml) and C(report.sarif).
   - Runs where the files shall be, usually on the controller.
-version_added: 1.1.0
+version_added: 2.0.0
 author:
   - bulkhead.workspace contributors (@bulkhead-workspace)
 extends_documentation_fragment:

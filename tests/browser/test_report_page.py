@@ -60,7 +60,7 @@ def report() -> Iterator[None]:
         pytest.fail("cannot look at the page: chromium is not installed; run make setup")
     BUILD.mkdir(parents=True, exist_ok=True)
     hosts = {"ws-1": host("proven", "not_applicable"), "ws-2": host("open", "proven"), "ws-3": {"failed": "no answer"}}
-    PAGE.write_text(page.render(documents.build(hosts, "2026-01-01 00:00 UTC", "1.1.0")))
+    PAGE.write_text(page.render(documents.build(hosts, "2026-01-01 00:00 UTC", "2.0.0")))
     yield
 
 

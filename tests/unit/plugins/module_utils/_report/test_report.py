@@ -57,7 +57,7 @@ def told(*statuses: str, layer: str = "enforced", evidence: str = "seen", failed
 
 
 def build(**hosts: dict[str, Any]) -> documents.Document:
-    return documents.build(hosts, "2026-01-01 00:00 UTC", "1.1.0")
+    return documents.build(hosts, "2026-01-01 00:00 UTC", "2.0.0")
 
 
 def test_all_proven_is_a_proof() -> None:
