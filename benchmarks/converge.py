@@ -129,15 +129,22 @@ def main() -> None:
                 frame.Contender(f"{site.name}, 1 host", lambda: site.run(names[:1])),
                 frame.Contender(f"{floor.name}, 1 host", lambda: floor.run(names[:1])),
                 frame.Contender(f"{site.name}, {_HOSTS} hosts", lambda: site.run(names)),
+                frame.Contender(f"{floor.name}, {_HOSTS} hosts", lambda: floor.run(names)),
             ],
             repeats=_REPEATS,
         )
-    one, looks, three = series.values()
+    one, looks, three, three_looks = series.values()
     tasks, seconds, growth = recap.ok, one.median, frame.ratio(three, one)
     frame.publish(
         "converge",
-        [one, looks, three],
-        {"tasks": tasks, "seconds": seconds, "growth_1_to_3": growth, "time_by_floor": frame.ratio(one, looks)},
+        [one, looks, three, three_looks],
+        {
+            "tasks": tasks,
+            "seconds": seconds,
+            "growth_1_to_3": growth,
+            "time_by_floor": frame.ratio(one, looks),
+            "growth_of_floor": frame.ratio(three_looks, looks),
+        },
         wanted=_WANTED,
         versions={"floor": "ansible.builtin.stat"},
         notes=[
