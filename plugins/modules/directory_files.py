@@ -59,14 +59,11 @@ removed_files:
   sample: [old.py]
 """
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-
-_OWNER = {"owner": "root", "group": "root"}
+from ansible_collections.bulkhead.workspace.plugins.module_utils._files import settle, write
 
 
 def wrong_names(files: dict[str, str]) -> list[str]:
@@ -83,20 +80,6 @@ def read(directory: Path) -> dict[str, str]:
         for file in directory.iterdir()
         if file.is_file() and not file.is_symlink()
     }
-
-
-def write(module: AnsibleModule, file: Path, content: str) -> None:
-    """Put a file in place whole, or not at all."""
-    handle, name = tempfile.mkstemp(dir=module.tmpdir)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-        stream.write(content)
-    module.atomic_move(name, str(file))
-
-
-def attributes(module: AnsibleModule, path: Path, mode: str) -> bool:
-    """Set owner and mode; whether that changed something, or would."""
-    wanted = {"path": str(path), "mode": mode, "attributes": None, "secontext": [None, None, None], **_OWNER}
-    return bool(module.set_fs_attributes_if_different(wanted, False))
 
 
 def main() -> None:
@@ -124,14 +107,14 @@ def main() -> None:
     if not module.check_mode:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name in changed:
-            write(module, directory / name, files[name])
+            write(module, directory / name, files[name].encode())
         for name in removed:
             (directory / name).unlink()
         if changed or removed:
             shutil.rmtree(directory / "__pycache__", ignore_errors=True)
-    settled = [attributes(module, directory / name, "0644") for name in files if (directory / name).exists()]
+    settled = [settle(module, directory / name, "0644") for name in files if (directory / name).exists()]
     if directory.exists():
-        settled.append(attributes(module, directory, "0755"))
+        settled.append(settle(module, directory, "0755"))
     module.exit_json(
         existed=not made,
         changed=made or bool(changed or removed) or any(settled),

@@ -60,16 +60,20 @@ written:
   sample: [api-key]
 """
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bulkhead.workspace.plugins.module_utils._files import settle, write
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import sealed
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def file_of(directory: Path, name: str) -> Path:
+    """Where a credential lies encrypted."""
+    return directory / f"{name}{sealed.SUFFIX}"
 
 
 def wished(directory: Path, given: dict[str, str], take_over: list[str]) -> dict[str, bytes]:
@@ -81,7 +85,7 @@ def wished(directory: Path, given: dict[str, str], take_over: list[str]) -> dict
 def holds(directory: Path, name: str, value: bytes) -> bool:
     """Whether the file decrypts to this. One that does not decrypt, such as another host's, is written anew."""
     try:
-        return sealed.read_secret(directory / f"{name}{sealed.SUFFIX}") == value
+        return sealed.read_secret(file_of(directory, name)) == value
     except (OSError, WorkspaceError):
         return False
 
@@ -89,23 +93,9 @@ def holds(directory: Path, name: str, value: bytes) -> bool:
 def check_rest(directory: Path, names: list[str]) -> None:
     """Refuse files that nobody gives anew, and that this host cannot decrypt: the service would not start again."""
     for name in names:
-        file = directory / f"{name}{sealed.SUFFIX}"
+        file = file_of(directory, name)
         if file.is_file():
             sealed.read_secret(file)
-
-
-def write(module: AnsibleModule, file: Path, content: bytes) -> None:
-    """Put a file in place whole, or not at all."""
-    handle, name = tempfile.mkstemp(dir=module.tmpdir)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    module.atomic_move(name, str(file))
-
-
-def protect(module: AnsibleModule, file: Path) -> bool:
-    """Make a file root's; whether that changed something, or would."""
-    owner = {"owner": "root", "group": "root", "mode": "0600", "attributes": None, "secontext": [None, None, None]}
-    return bool(module.set_fs_attributes_if_different({"path": str(file), **owner}, False))
 
 
 def main() -> None:
@@ -132,12 +122,12 @@ def main() -> None:
         contents = {} if module.check_mode else {name: sealed.seal(name, wanted[name]) for name in written}
     except (OSError, WorkspaceError) as error:
         module.fail_json(msg=str(error))
-    files = [directory / f"{name}{sealed.SUFFIX}" for name in written]
+    files = [file_of(directory, name) for name in written]
     there = [file.exists() for file in files]
     for name, content in contents.items():
-        write(module, directory / f"{name}{sealed.SUFFIX}", content)
-    kept = [directory / f"{name}{sealed.SUFFIX}" for name in sorted({*given, *take_over})]
-    settled = [protect(module, file) for file in kept if file.exists()]
+        write(module, file_of(directory, name), content)
+    kept = [file_of(directory, name) for name in sorted({*given, *take_over})]
+    settled = [settle(module, file, "0600") for file in kept if file.exists()]
     module.exit_json(
         changed=bool(written) or any(settled),
         written=written,

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -25,32 +24,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / ".ansible/collections")]
 
-from proxy_stand import HOST, KEY, Certificates  # noqa: E402  (the paths come first)
+from faults.machine import ansible_environment, machine  # noqa: E402  (the paths come first)
+from proxy_stand import HOST, KEY, Certificates  # noqa: E402
 
 from proxy.in_container import AWS_KEYS, ENVIRONMENT, PROOF, Inside, clients, routes, verdict  # noqa: E402
 from proxy.indexes import authorities  # noqa: E402
 from proxy.model_apis import ModelApis  # noqa: E402
 
 MACHINE = "clients"
-VM = [sys.executable, str(ROOT / "molecule/shared/vm")]
 FILES = ROOT / "build/vm/machines" / MACHINE
 FIRST_PORT = 8441
 MODELS_CA, INDEXES_CA = "/opt/models.pem", "/opt/indexes.pem"
-ANSIBLE = {
-    "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-    "ANSIBLE_HOME": str(ROOT / ".ansible"),
-    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible/collections"),
-}
-
-
-@contextlib.contextmanager
-def machine(release: str) -> Iterator[None]:
-    """Run a fresh machine; it ends with this process."""
-    subprocess.run([*VM, "up", MACHINE, "--release", release, "--owner", str(os.getpid())], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*VM, "down", MACHINE], check=True)
 
 
 def ssh(*words: str) -> list[str]:
@@ -89,12 +73,12 @@ def set_up(wanted: list[dict[str, Any]], models_ca: Path, directory: Path) -> No
         "client_environment": ENVIRONMENT,
     }
     variables.write_text(json.dumps(settings))
-    playbook = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", str(FILES / "inventory.yml"), "-e", f"@{variables}"]
+    playbook = ["ansible-playbook", "-i", str(FILES / "inventory.yml"), "-e", f"@{variables}"]
     log = ROOT / "build/vm/clients.log"
     with log.open("w") as output:
         done = subprocess.run(
             [*playbook, str(ROOT / "tests/proxy/in_vm.yml")],
-            env={**os.environ, **ANSIBLE},
+            env=ansible_environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -111,7 +95,7 @@ def main(release: str) -> int:
         apis.command = PROOF
         models = {"name": "anthropic", "type": "anthropic", "prefix": "/", "host": HOST, "credential": "anthropic"}
         wanted = routes({**models, "address": f"127.0.0.1:{apis.port}", "ca_file": MODELS_CA})
-        with machine(release), brought(list(dict.fromkeys(route["address"] for route in wanted))) as there:
+        with machine(MACHINE, release), brought(list(dict.fromkeys(route["address"] for route in wanted))) as there:
             for route in wanted:
                 route["address"] = there[route["address"]]
                 route["ca_file"] = MODELS_CA if route["ca_file"] == MODELS_CA else INDEXES_CA

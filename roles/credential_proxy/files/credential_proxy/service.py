@@ -226,10 +226,7 @@ class Service:
 
     def _owe_commit(self) -> None:
         """Have the lines of this round written before anything that it sends."""
-        self.reactor.flush_first(self._commit)
-
-    def _commit(self) -> None:
-        self._context.audit.commit()
+        self.reactor.flush_first(self._context.audit.commit)
 
     def _owe_note(self) -> None:
         """Have the audit's last line noted soon; many lines share one note."""
