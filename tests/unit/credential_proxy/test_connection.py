@@ -221,7 +221,7 @@ def test_exactly_the_vetted_address_is_dialled(bench: Bench, monkeypatch: pytest
     route = Route("r", "anthropic", "/", "api.test", 443, "key", None, None)
     upstream = Upstream(bench.reactor, bench.resolver, route, tls_context(route))
     failures: list[Refusal] = []
-    upstream.acquire(lambda _stream: None, failures.append)
+    upstream.dial(lambda _stream: None, failures.append)
     bench.run_until(lambda: bool(failures))
     assert dialled == [("1.1.1.1", 443), ("2606:4700::1111", 443)]
     assert failures[0].rule == "upstream-connect"

@@ -24,6 +24,7 @@ def read(raw: bytes, *, step: int | None = None) -> tuple[list[RequestHead], byt
         while (event := reader.next_event()) is not None:
             if isinstance(event, RequestHead):
                 heads.append(event)
+                ends += event.length == 0
             elif isinstance(event, End):
                 ends += 1
             else:

@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Message bodies: each reader takes its bytes out of a shared buffer and knows when it is complete."""
+"""Message bodies: each reader takes its bytes from the front of what arrived and knows when it is complete."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .limits import CHUNK_LINE_BYTES, TRAILER_BYTES
 from .refusals import Refusal
 
 _CRLF: Final = 2
+_CR: Final = 0x0D
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"'
 _CHUNK_LINE: Final = re.compile(
@@ -25,8 +26,8 @@ class Body(Protocol):
 
     complete: bool
 
-    def take(self, buffer: bytearray) -> bytes:
-        """Remove and return the content that is in the buffer."""
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the content that is in the data, and what is left: the next message's, or to be given again."""
 
 
 class LengthBody:
@@ -39,17 +40,15 @@ class LengthBody:
         self._left = length
         self.complete = length == 0
 
-    def take(self, buffer: bytearray) -> bytes:
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
         """Never take a byte beyond the length: what follows is another message."""
-        if len(buffer) <= self._left:
-            data = bytes(buffer)
-            buffer.clear()
-        else:
-            data = bytes(buffer[: self._left])
-            del buffer[: self._left]
-        self._left -= len(data)
-        self.complete = self._left == 0
-        return data
+        left = self._left - len(data)
+        if left > 0:
+            self._left = left
+            return data, b""
+        self._left = 0
+        self.complete = True
+        return (data[:left], data[left:]) if left else (data, b"")
 
 
 class EndlessBody:
@@ -61,11 +60,9 @@ class EndlessBody:
         """Completed by whoever sees the end of the connection."""
         self.complete = False
 
-    def take(self, buffer: bytearray) -> bytes:
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
         """Everything belongs to the body."""
-        data = bytes(buffer)
-        buffer.clear()
-        return data
+        return data, b""
 
 
 class ChunkedBody:
@@ -79,44 +76,50 @@ class ChunkedBody:
         self._trailers: list[bytes] | None = None
         self.complete = False
 
-    def take(self, buffer: bytearray) -> bytes:
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
         """Decode as many chunks as there are."""
-        out = bytearray()
+        pieces = []
+        at = 0
         while not self.complete:
             if self._left > _CRLF:
-                data = buffer[: self._left - _CRLF]
-                del buffer[: len(data)]
-                out += data
-                self._left -= len(data)
+                piece = data[at : at + self._left - _CRLF]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
                 if self._left > _CRLF:
                     break
             if self._left:
-                if not b"\r\n".startswith(buffer[:_CRLF]):
+                end = data[at : at + _CRLF]
+                if not b"\r\n".startswith(end):
                     raise Refusal("chunk")
-                if len(buffer) < _CRLF:
+                if len(end) < _CRLF:
                     break
-                del buffer[:_CRLF]
+                at += _CRLF
                 self._left = 0
-            if not self._next_line(buffer):
+            line = self._next_line(data, at)
+            if line is None:
                 break
-        return bytes(out)
+            at += len(line) + _CRLF
+            self._read_line(line)
+        return b"".join(pieces), data[at:]
 
-    def _next_line(self, buffer: bytearray) -> bool:
-        """Read a chunk's size line or a trailer; False while the line is not complete."""
+    def _next_line(self, data: bytes, at: int) -> bytes | None:
+        """Return a chunk's size line or a trailer, without its end; None while it is not complete."""
         limit = CHUNK_LINE_BYTES if self._trailers is None else TRAILER_BYTES
-        end = buffer.find(b"\n", 0, limit)
+        end = data.find(b"\n", at, at + limit)
         if end < 0:
-            if len(buffer) >= limit:
+            if len(data) - at >= limit:
                 raise Refusal("chunk")
-            return False
-        line = bytes(buffer[: end + 1])
-        del buffer[: end + 1]
-        if not line.endswith(b"\r\n"):
+            return None
+        if end == at or data[end - 1] != _CR:
             raise Refusal("chunk")
-        line = line[:-_CRLF]
+        return data[at : end - 1]
+
+    def _read_line(self, line: bytes) -> None:
+        """Read the size of the next chunk, or a trailer after the last one."""
         if self._trailers is not None:
             self._read_trailer(line)
-            return True
+            return
         match = _CHUNK_LINE.fullmatch(line)
         if match is None:
             raise Refusal("chunk")
@@ -125,7 +128,6 @@ class ChunkedBody:
             self._left = size + _CRLF
         else:
             self._trailers = []
-        return True
 
     def _read_trailer(self, line: bytes) -> None:
         """Check a trailer's form and forget it; an empty line ends the body."""

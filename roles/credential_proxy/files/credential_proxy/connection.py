@@ -14,14 +14,15 @@ from . import limits
 from .audit import clip
 from .chain import fragment, quote
 from .context import Context, Peer
-from .decision import Forward, LocalAnswer, Tunnel
+from .decision import Forward, Tunnel
 from .exchange import Exchange
-from .policy import decide
+from .observation import UNOBSERVED
 from .refusals import Refusal, refusal_answer
 from .request import End, RequestHead, RequestReader
 from .stream import Stream
 from .tunnels.tunnel import ClientTunnel, Outcome
-from .turn import Turn, asked, decided
+from .turn import Turn
+from .wording import asked
 
 _TICK_SECONDS = 2.0
 _LOCAL_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -46,7 +47,7 @@ class Connection:
 
     __slots__ = (
         *("_context", "_workspace", "_who", "_gone", "_reader", "_exchange", "_tunnel", "_turn", "_phase", "_since"),
-        *("_ended", "_lingers", "_stream", "_timer"),
+        *("_ended", "_finishing", "_lingers", "_stream", "_timer"),
     )
 
     def __init__(
@@ -64,15 +65,12 @@ class Connection:
         self._phase = Phase.IDLE
         self._since = context.reactor.now
         self._ended = False
+        # Whether no more requests are read.
+        self._finishing = False
         self._lingers = False
         self._stream = Stream(context.reactor, sock, self, dropped_on_hangup=True)
         self._stream.resume()
         self._timer = context.reactor.call_later(_TICK_SECONDS, self._tick)
-
-    @property
-    def _finishing(self) -> bool:
-        """Tell whether no more requests are read."""
-        return self._stream.closed or self._phase in (Phase.DRAIN, Phase.LINGER, Phase.TUNNEL)
 
     @property
     def tunnel_host(self) -> str:
@@ -157,7 +155,7 @@ class Connection:
         if not exchange.body_ended:
             self._finish(linger=True)
         else:
-            self._next_request(close=turn.close)
+            self._next_request(close=turn.plan.close)
 
     def failed(self, refusal: Refusal) -> None:
         """Answer with the reason while that is possible; after the answer began, cut it."""
@@ -178,7 +176,7 @@ class Connection:
     def _pump(self) -> None:
         """Handle what has arrived, as far as the exchange takes it."""
         try:
-            while (event := self._reader.next_event()) is not None:
+            while not self._finishing and (event := self._reader.next_event()) is not None:
                 if isinstance(event, RequestHead):
                     goes_on = self._decide(event)
                 elif isinstance(event, End):
@@ -214,39 +212,37 @@ class Connection:
     def _decide(self, head: RequestHead) -> bool:
         """Decide, and act on it: the decision is written down before anything leaves. Tell whether more can be read."""
         context, workspace = self._context, self._workspace
-        gate = context.gate(workspace)
-        admitted = False
+        now = context.reactor.now
         try:
             if context.stopping:
                 raise Refusal("closing")
-            decision = decide(head, gate)
-            # What is answered here costs nothing.
-            if not isinstance(decision, LocalAnswer):
-                metered = isinstance(decision, Forward) and decision.metered
-                now, wall = context.reactor.now, context.audit.clock()
-                context.ledger.admit(workspace, gate.policy.limits, now=now, wall=wall, metered=metered)
-                admitted = True
+            plan = context.planner(workspace).plan(head)
+            if plan.counted:
+                wall = context.audit.clock()
+                context.ledger.admit(workspace, plan.policy.limits, now=now, wall=wall, metered=plan.metered)
         except Refusal as refusal:
             self._refuse(refusal, head)
             return False
-        number = context.audit.append("decision", self._who + decided(head, decision, gate), self)
-        turn = self._turn = Turn(context.reactor.now, head, decision, number, admitted)
-        if not isinstance(decision, Forward):
-            # What is done at once must be written down at once.
-            context.audit.commit()
-            if self._turn is not turn:
-                return False
-        self._enter(Phase.BODY)
+        number = context.audit.append("decision", self._who + plan.said, self)
+        turn = self._turn = Turn(now, plan, number)
+        self._enter(Phase.BODY if head.length else Phase.ANSWER)
+        decision = plan.decision
         if isinstance(decision, Forward):
             if head.wants_continue:
                 self._stream.write(_CONTINUE)
-            exchange = self._exchange = Exchange(context, self, head, decision, gate)
+            exchange = self._exchange = Exchange(context, self, plan, decision)
             exchange.start()
-            return self._exchange is exchange and self._takes_body(exchange)
-        if isinstance(decision, Tunnel):
-            self._open_tunnel(decision)
+            if head.length:
+                return self._exchange is exchange and self._takes_body(exchange)
+        else:
+            # What is done at once must be written down at once.
+            context.audit.commit()
+            if self._turn is turn and isinstance(decision, Tunnel):
+                self._open_tunnel(decision)
+                return False
+        if self._turn is not turn:
             return False
-        return True
+        return True if head.length else self._end_of_request()
 
     def _body(self, piece: bytes) -> bool:
         """Pass on a piece of the body; tell whether more can be read."""
@@ -260,6 +256,7 @@ class Connection:
         return self._takes_body(exchange)
 
     def _open_tunnel(self, decision: Tunnel) -> None:
+        self._finishing = True
         self._enter(Phase.TUNNEL)
         self._stream.write(_ESTABLISHED)
         context = self._context
@@ -279,10 +276,11 @@ class Connection:
         turn, exchange = self._turn, self._exchange
         assert turn is not None
         if exchange is not None:
-            self._enter(Phase.ANSWER)
-            exchange.end_of_body(close=turn.close)
+            if self._phase is Phase.BODY:
+                self._enter(Phase.ANSWER)
+            exchange.end_of_body(close=turn.plan.close)
             return False
-        close = turn.close
+        close = turn.plan.close
         self.answer(_LOCAL_ANSWER.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n") if close else _LOCAL_ANSWER)
         self._finish_turn(verdict="served", rule="", status=200)
         self._next_request(close=close)
@@ -317,6 +315,7 @@ class Connection:
 
     def _finish(self, *, linger: bool) -> None:
         """Send what is left, then close; linger: first let a client that is still sending read its answer."""
+        self._finishing = True
         self._lingers = linger
         self._enter(Phase.DRAIN)
         if not self._stream.buffered:
@@ -337,11 +336,12 @@ class Connection:
         if turn is None:
             return
         context = self._context
-        if turn.admitted:
+        if turn.plan.counted:
             context.ledger.release(self._workspace)
         if exchange is not None:
             turn.status, turn.address = exchange.status, exchange.upstream_address
-            turn.settle(exchange.observer, context, self._workspace, cut=verdict != "served")
+            if exchange.observer is not UNOBSERVED:
+                turn.settle(exchange.observer, context, self._workspace, cut=verdict != "served")
         if status is not None:
             turn.status = status
         context.audit.append("end", self._who + turn.ended(context.reactor.now, verdict, rule, detail))
@@ -355,11 +355,11 @@ class Connection:
         if turn is None or turn.request != number:
             return
         self._turn = self._exchange = None
-        if turn.admitted:
+        if turn.plan.counted:
             self._context.ledger.release(self._workspace)
         if exchange is not None:
             exchange.abort()
-        self._refuse(Refusal("audit"), turn.head)
+        self._refuse(Refusal("audit"), turn.plan.head)
 
     # Time.
 
@@ -393,6 +393,7 @@ class Connection:
         }[self._phase]
 
     def _close(self) -> None:
+        self._finishing = True
         self._timer.cancel()
         self._stream.close()
         self._gone(self)

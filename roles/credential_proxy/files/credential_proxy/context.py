@@ -13,6 +13,7 @@ from .audit import AuditLog
 from .limits import HELD_BYTES_TOTAL
 from .metering.ledger import Ledger
 from .metrics import Metrics
+from .plan import Planner
 from .policy import Gate
 from .reactor import Reactor
 from .refusals import Refusal
@@ -46,15 +47,15 @@ class Context:
     ledger: Ledger
     metrics: Metrics
     policies: dict[str, Policy] = field(default_factory=dict)
-    gates: dict[str, Gate] = field(default_factory=dict)
+    planners: dict[str, Planner] = field(default_factory=dict)
     chain_keys: AwsKeys | None = None
     held_bytes: int = 0
     stopping: bool = False
 
-    def gate(self, conversation: str) -> Gate:
-        """Return what decides about a conversation's requests; made once for each set of rules."""
-        gate = self.gates.get(conversation)
-        if gate is None:
+    def planner(self, conversation: str) -> Planner:
+        """Return what plans a conversation's requests; made once for each set of rules."""
+        planner = self.planners.get(conversation)
+        if planner is None:
             rules, policy = self.rules, self.policies.get(conversation, Policy())
             gate = Gate(
                 conversation=conversation,
@@ -63,12 +64,12 @@ class Context:
                 policy=Policy(policy.routes, policy.models, policy.limits.tightened(rules.limits)),
                 mirror=rules.mirror,
             )
-            self.gates[conversation] = gate
-        return gate
+            planner = self.planners[conversation] = Planner(gate)
+        return planner
 
     def set_policy(self, conversation: str, policy: Policy | None) -> None:
         """Put a conversation's own policy in force for its next request; None takes it away."""
-        self.gates.pop(conversation, None)
+        self.planners.pop(conversation, None)
         if policy is None:
             self.policies.pop(conversation, None)
         else:

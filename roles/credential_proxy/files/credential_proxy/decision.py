@@ -14,7 +14,7 @@ Transform = Callable[[str, bytes], tuple[str, bytes]]
 """Makes the client's content type and body out of the upstream's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Forward:
     """Send this to the route's upstream.
 

@@ -47,7 +47,7 @@ class Dial:
         self._failed = failed
         self._addresses: list[tuple[str, int]] = []
         self._stream: Stream | None = None
-        self._reply = bytearray()
+        self._reply = b""
         self._asking_parent = False
         self._over = False
         self._timer = reactor.call_later(limits.DIAL_SECONDS, self._expired)
@@ -123,13 +123,14 @@ class Dial:
         assert self._stream is not None
         self._reply += data
         try:
-            head = take_head(self._reply, 0)
+            taken = take_head(self._reply, 0)
         except Refusal:
-            head = b""
-        if head is None:
+            taken = b"", b""
+        if taken is None:
             return
+        head, rest = taken
         line = head.partition(b"\r\n")[0]
-        if line.split(b" ")[1:2] != [b"200"] or self._reply:
+        if line.split(b" ")[1:2] != [b"200"] or rest:
             self._fail(Refusal("upstream-connect", detail=f"the parent proxy said {line[:80]!r}"))
             return
         self._asking_parent = False

@@ -19,9 +19,9 @@ from .dial import Dial
 from .injection import upstream_head
 from .model_choice import model_of
 from .observation import Observer, observer_of
-from .policy import Gate, check_model, limits_models
+from .plan import Plan
+from .policy import check_model
 from .refusals import Refusal
-from .request import RequestHead
 from .response import ResponseRelay
 from .secret import AwsKeys, needles
 from .stream import Stream
@@ -53,34 +53,34 @@ class Exchange:
     """
 
     __slots__ = (
-        *("body_ended", "observer", "_context", "_client", "_head", "_forward", "_policy", "_upstream", "_credential"),
-        *("_asks_model", "_holds", "_hash", "_pending", "_held", "_dial", "_stream", "_relay"),
+        *("body_ended", "observer", "_context", "_client", "_plan", "_forward", "_upstream", "_credential"),
+        *("_holds", "_hash", "_pending", "_held", "_dial", "_stream", "_relay"),
     )
 
-    def __init__(self, context: Context, client: Client, head: RequestHead, forward: Forward, gate: Gate) -> None:
+    def __init__(self, context: Context, client: Client, plan: Plan, forward: Forward) -> None:
         """Prepare; nothing happens before ``start``."""
         self._context = context
         self._client = client
-        self._head = head
+        self._plan = plan
         self._forward = forward
-        self._policy = gate.policy
-        route = forward.route
-        self._upstream = context.rules.upstreams[route.name]
-        self._credential = context.credential(route)
-        self._asks_model = forward.asks_model and limits_models(route, gate.policy)
-        signs = isinstance(self._credential, AwsKeys)
-        self._holds = head.length != 0 and (signs or head.chunked or self._asks_model)
-        self._hash = hashlib.sha256() if signs and head.length else None
+        self._upstream = context.rules.upstreams[plan.route]
+        credential = self._credential = context.credential(forward.route)
+        head = plan.head
+        self._holds = False
+        self._hash = None
+        if head.length:
+            signs = isinstance(credential, AwsKeys)
+            self._holds = signs or plan.reads_model or head.chunked
+            if signs:
+                self._hash = hashlib.sha256()
         self._pending = bytearray()
         self._held = 0
         self._dial: Dial | None = None
         self._stream: Stream | None = None
         self.body_ended = False
         self.observer: Observer = observer_of(forward)
-        # Until the request is complete, an early answer must end the connection.
-        self._relay = ResponseRelay(
-            method=head.method, needles=needles(self._credential), close=True, observer=self.observer
-        )
+        # Until the request is complete, an early answer must end the connection, as the relay presumes.
+        self._relay = ResponseRelay(head.method, needles(credential), self.observer)
 
     @property
     def status(self) -> int:
@@ -121,8 +121,8 @@ class Exchange:
         """Note that the request is complete; close: the client's connection ends with the answer."""
         self.body_ended = True
         self._relay.close = close
-        if self._asks_model:
-            check_model(model_of(self._pending), self._forward.route, self._policy)
+        if self._plan.reads_model:
+            check_model(model_of(self._pending), self._forward.route, self._plan.policy)
         if self._holds:
             self._acquire()
 
@@ -175,10 +175,14 @@ class Exchange:
         """Belongs to the dial."""
 
     def _acquire(self) -> None:
-        self._dial = self._upstream.acquire(self._ready, self._fail)
+        stream = self._upstream.take_idle()
+        if stream is not None:
+            self._ready(stream)
+        else:
+            self._dial = self._upstream.dial(self._ready, self._fail)
 
     def _ready(self, stream: Stream) -> None:
-        head = self._head
+        head = self._plan.head
         first = upstream_head(
             head,
             self._forward,

@@ -26,20 +26,18 @@ _NO_OPTIONS: Final[frozenset[bytes]] = frozenset()
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,9}")
 
 
-def take_head(buffer: bytearray, scanned: int) -> bytes | None:
-    """Remove one head from the buffer and return it without its empty line; None while it is not complete.
+def take_head(data: bytes, scanned: int) -> tuple[bytes, bytes] | None:
+    """Return one head without its empty line, and what follows it; None while the head is not complete.
 
-    ``scanned`` is the buffer's length at the last call, so that a head sent byte by byte is not searched anew.
+    ``scanned`` is the data's length at the last call, so that a head sent byte by byte is not searched anew.
     """
     start = scanned - 3 if scanned > 3 else 0
-    end = buffer.find(b"\r\n\r\n", start, HEAD_BYTES + 4)
+    end = data.find(b"\r\n\r\n", start, HEAD_BYTES + 4)
     if end < 0:
-        if buffer:
-            _check_beginning(buffer, start)
+        if data:
+            _check_beginning(data, start)
         return None
-    head = bytes(buffer[:end])
-    del buffer[: end + 4]
-    return head
+    return data[:end], data[end + 4 :]
 
 
 def lines_of(text: bytes) -> list[bytes]:
@@ -50,15 +48,15 @@ def lines_of(text: bytes) -> list[bytes]:
     return lines
 
 
-def _check_beginning(buffer: bytearray, start: int) -> None:
+def _check_beginning(data: bytes, start: int) -> None:
     """Refuse a head as soon as it can no longer become a good one."""
-    text = bytes(buffer[start:])
+    text = data[start:]
     # It may begin and end in the middle of a CRLF.
     pairs = text.count(b"\r\n")
     feeds = text.count(b"\n", 1 if start and text[:1] == b"\n" else 0)
     if feeds != pairs or text.count(b"\r") != pairs + text.endswith(b"\r") or b"\0" in text:
         raise Refusal("line-end")
-    if len(buffer) > HEAD_BYTES or (len(buffer) > LINE_BYTES and b"\r\n" not in buffer[: LINE_BYTES + 2]):
+    if len(data) > HEAD_BYTES or (len(data) > LINE_BYTES and b"\r\n" not in data[: LINE_BYTES + 2]):
         raise Refusal("head-size")
 
 
@@ -71,7 +69,8 @@ def parse_fields(lines: list[bytes]) -> Fields:
     """Read header lines; a continuation line, an odd name or a control character refuses the whole message."""
     if len(lines) > HEAD_FIELDS:
         raise Refusal("head-size")
-    return tuple([_known_field(line) if len(line) < REMEMBERED_BYTES else _field(line) for line in lines])
+    short = max(map(len, lines), default=0) < REMEMBERED_BYTES
+    return tuple(map(_known_field if short else _field, lines))
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

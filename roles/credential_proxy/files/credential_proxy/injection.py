@@ -47,25 +47,30 @@ def upstream_head(
 
     Identity encoding is asked for, so that the answer can be searched for the secret.
     """
-    route = forward.route
+    before = (_known_start if head.short else _start)(head, forward, length)
+    if isinstance(credential, Secret):
+        return before + _plain_credential(forward.route, credential)
+    if credential is None:
+        return before + b"\r\n"
+    return before + _signature(head, forward, credential, payload_sha256, when)
+
+
+def _start(head: RequestHead, forward: Forward, length: int) -> bytes:
+    """Write everything but the credential."""
     fields = _index_fields(head.fields, forward) if forward.digest or forward.transform is not None else head.fields
-    lines = [_request_line(head.method, forward.target, route.authority), _passing_lines(fields, head.options)]
-    if head.method == "POST":
-        lines.append(b"content-length: %d\r\n" % length)
-    lines += _credential_fields(head, forward, credential, payload_sha256, when)
-    lines.append(b"\r\n")
-    return b"".join(lines)
+    passing = [field for field in fields if field[0] not in head.options] if head.options else fields
+    line = f"{head.method} {forward.target} HTTP/1.1\r\nhost: {forward.route.authority}\r\n".encode("ascii")
+    framing = b"content-length: %d\r\n" % length if head.method == "POST" else b""
+    return b"".join([line, *map(_known_passing if head.short else _passing, passing), _IDENTITY, framing])
 
 
-@lru_cache(maxsize=1024)
-def _request_line(method: str, target: str, authority: str) -> bytes:
-    return f"{method} {target} HTTP/1.1\r\nhost: {authority}\r\n".encode("ascii")
+def _passing(field: tuple[bytes, bytes]) -> bytes:
+    """Return a client's field as a line for the upstream, which may be nothing."""
+    return b"%b: %b\r\n" % field if may_pass(field[0]) else b""
 
 
-@lru_cache(maxsize=256)
-def _passing_lines(fields: Fields, options: frozenset[bytes]) -> bytes:
-    passing = [b"%b: %b\r\n" % field for field in fields if field[0] not in options and may_pass(field[0])]
-    return b"".join(passing) + _IDENTITY
+_known_start = lru_cache(maxsize=256)(_start)
+_known_passing = lru_cache(maxsize=1024)(_passing)
 
 
 def _index_fields(fields: Fields, forward: Forward) -> Fields:
@@ -76,23 +81,17 @@ def _index_fields(fields: Fields, forward: Forward) -> Fields:
     return (*(field for field in kept if field[0] != b"accept"), (b"accept", forward.accept))
 
 
-def _credential_fields(
-    head: RequestHead, forward: Forward, credential: Credential | None, payload_sha256: str, when: float
-) -> list[bytes]:
+def _signature(head: RequestHead, forward: Forward, keys: AwsKeys, payload_sha256: str, when: float) -> bytes:
     route = forward.route
-    if credential is None:
-        return []
-    if isinstance(credential, AwsKeys):
-        content_type = next((value for name, value in head.fields if name == b"content-type"), b"")
-        request = Signable(head.method, route.authority, forward.target, content_type, payload_sha256)
-        lines = signature_fields(request, Scope(route.region, "bedrock"), credential, when=when)
-        return [line + b"\r\n" for line in lines]
-    return [_plain_credential(route, credential)]
+    content_type = next((value for name, value in head.fields if name == b"content-type"), b"")
+    request = Signable(head.method, route.authority, forward.target, content_type, payload_sha256)
+    lines = signature_fields(request, Scope(route.region, "bedrock"), keys, when=when)
+    return b"".join([line + b"\r\n" for line in lines]) + b"\r\n"
 
 
 def _plain_credential(route: Route, secret: Secret) -> bytes:
     if route.auth == "x-api-key":
-        return b"x-api-key: %b\r\n" % secret.reveal()
+        return b"x-api-key: %b\r\n\r\n" % secret.reveal()
     if route.auth == "basic":
-        return b"authorization: Basic %b\r\n" % base64.b64encode(secret.reveal())
-    return b"authorization: Bearer %b\r\n" % secret.reveal()
+        return b"authorization: Basic %b\r\n\r\n" % base64.b64encode(secret.reveal())
+    return b"authorization: Bearer %b\r\n\r\n" % secret.reveal()

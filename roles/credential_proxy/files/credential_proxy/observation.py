@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 from .decision import Forward
 from .grammar import Fields
@@ -34,6 +35,9 @@ class Observer:
     def facts(self) -> dict[str, object]:
         """Return what the audit log says about the answer."""
         return {}
+
+
+UNOBSERVED: Final = Observer()
 
 
 class ModelObserver(Observer):
@@ -98,4 +102,4 @@ def observer_of(forward: Forward) -> Observer:
         return ModelObserver()
     if forward.digest or forward.transform is not None:
         return PackageObserver(forward)
-    return Observer()
+    return UNOBSERVED

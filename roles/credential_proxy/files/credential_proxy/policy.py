@@ -23,39 +23,22 @@ _APIS: Final[dict[str, _Api]] = {
     "bedrock": bedrock.decide_runtime,
     "bedrock_control": bedrock.decide_control,
 }
-_KNOWN_DECISIONS: Final = 64
 _AUTHORITY: Final = re.compile(r"([A-Za-z0-9.-]{1,254}):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Everything that a decision about one conversation's requests depends on.
-
-    ``known`` are decisions by method and target, where these alone decide; ``said`` is what the audit log says of them.
-    """
+    """Everything that a decision about one conversation's requests depends on."""
 
     conversation: str
     routes: tuple[Route, ...]
     tunnels: tuple[TunnelHost, ...] = ()
     policy: Policy = field(default_factory=Policy)
     mirror: packages.Mirror = field(default_factory=packages.Mirror)
-    known: dict[tuple[str, str], Forward | LocalAnswer] = field(default_factory=dict, compare=False)
-    said: dict[tuple[str, str], str] = field(default_factory=dict, compare=False)
 
 
 def decide(head: RequestHead, gate: Gate) -> Decision:
     """Allow one request, or raise the refusal that says why not."""
-    known = gate.known.get((head.method, head.target))
-    if known is not None:
-        return known
-    decision = _decide(head, gate)
-    # What depends on method and target alone need not be worked out again.
-    if not isinstance(decision, Tunnel) and decision.route.kind in _APIS and len(gate.known) < _KNOWN_DECISIONS:
-        gate.known[head.method, head.target] = decision
-    return decision
-
-
-def _decide(head: RequestHead, gate: Gate) -> Decision:
     if head.method == "CONNECT":
         return _tunnel(head.target, gate)
     if head.method not in METHODS:
@@ -77,6 +60,11 @@ def _decide(head: RequestHead, gate: Gate) -> Decision:
             check_model(decision.model, decision.route, gate.policy)
         return decision
     raise refused
+
+
+def depends_on_target_alone(decision: Decision) -> bool:
+    """Tell whether the same method and target would be decided in the same way again."""
+    return not isinstance(decision, Tunnel) and decision.route.kind in _APIS
 
 
 def check_model(model: str, route: Route, policy: Policy) -> None:

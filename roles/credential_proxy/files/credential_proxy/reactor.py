@@ -59,6 +59,8 @@ class Reactor:
         self._soon: deque[Callable[[], None]] = deque()
         self._firsts: list[Callable[[], None]] = []
         self._flushes: list[Callable[[], None]] = []
+        self.flush_later = self._flushes.append
+        """Send before the next wait for events: what belongs together leaves in one call, and a peer wakes once."""
         self._garbage: list[Callable[[], None]] = []
         self._signals: dict[int, Callable[[], None]] = {}
         self._running = False
@@ -89,10 +91,6 @@ class Reactor:
     def flush_first(self, action: Callable[[], None]) -> None:
         """Do this before whatever ``flush_later`` sends in this round."""
         self._firsts.append(action)
-
-    def flush_later(self, flush: Callable[[], None]) -> None:
-        """Send before the next wait for events: what belongs together leaves in one call, and a peer wakes once."""
-        self._flushes.append(flush)
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Run an action after a delay."""
@@ -149,21 +147,23 @@ class Reactor:
                 close()
 
     def _handle(self, events: list[tuple[int, int]]) -> None:
+        handler_of, flushes = self._handlers.get, self._flushes
         for descriptor, mask in events:
-            handler = self._handlers.get(descriptor)
+            handler = handler_of(descriptor)
             if handler is not None:
                 try:
                     handler(mask)
                 except Exception:
                     _report()
-                if len(self._flushes) >= _FLUSHES_AT_ONCE:
+                if len(flushes) >= _FLUSHES_AT_ONCE:
                     self._flush()
 
     def _flush(self) -> None:
         """Send what was written; who hears that it has left may write again."""
         while self._flushes or self._firsts:
             actions = self._firsts + self._flushes
-            self._firsts, self._flushes = [], []
+            self._firsts.clear()
+            self._flushes.clear()
             for action in actions:
                 try:
                     action()

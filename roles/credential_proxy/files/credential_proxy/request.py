@@ -21,9 +21,13 @@ _HOST: Final = re.compile(rb"(?:[0-9A-Za-z.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?:
 _WITHOUT_BODY: Final = ("GET", "HEAD", "CONNECT")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RequestHead:
-    """One checked request head; the target is kept as it was sent, ``options`` are what Connection lists."""
+    """One checked request head, never changed: requests with the same bytes may share it.
+
+    The target is kept as it was sent, ``options`` are what Connection lists. What follows from a ``short`` head may be
+    remembered with it.
+    """
 
     method: str
     target: str
@@ -31,6 +35,7 @@ class RequestHead:
     length: int
     wants_continue: bool
     options: frozenset[bytes] = frozenset()
+    short: bool = False
 
     @property
     def chunked(self) -> bool:
@@ -39,30 +44,40 @@ class RequestHead:
 
 
 class End(enum.Enum):
-    """The request is complete."""
+    """The request is complete; one without a body is so with its head."""
 
     MESSAGE = enum.auto()
 
 
-def parse_request(head: bytes) -> RequestHead:
+def parse_request(text: bytes) -> RequestHead:
     """Check a head by itself: syntax, version, Host and framing. What may be asked for is the policy's concern."""
-    line, _end, fields = head.partition(b"\r\n")
-    method, target = (_known_line if len(line) <= _REMEMBERED_BYTES else _read_line)(line)
-    block = (_known_block if len(fields) <= _REMEMBERED_BYTES else _read_block)(fields)
+    return (_known_head if len(text) <= _SHORT_BYTES else _read_head)(text)
+
+
+def _read_head(text: bytes) -> RequestHead:
+    line, _end, rest = text.partition(b"\r\n")
+    method, target = _read_line(line)
+    fields = grammar.parse_fields(grammar.lines_of(rest) if rest else [])
+    names = dict(fields)
+    host = names.get(b"host")
+    if host is None or not _HOST.fullmatch(host) or len(grammar.values(fields, b"host")) > 1:
+        raise Refusal("host")
+    length = grammar.body_length(fields, names) or 0
+    if length > BODY_BYTES:
+        raise Refusal("body-size")
+    expects = b"expect" in names
+    if expects and [value.lower() for value in grammar.values(fields, b"expect")] != [b"100-continue"]:
+        raise Refusal("expectation")
     # Other methods with a body are the policy's to refuse, which knows better words.
-    if block.length and method in _WITHOUT_BODY:
+    if length and method in _WITHOUT_BODY:
         raise Refusal("unexpected-body")
-    return RequestHead(method, target, block.fields, block.length, block.wants_continue, block.options)
+    options = grammar.connection_options(fields, names)
+    return RequestHead(method, target, fields, length, expects and length != 0, options, len(text) <= _SHORT_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """The fields of a head, and what they say about it."""
-
-    fields: grammar.Fields
-    length: int
-    wants_continue: bool
-    options: frozenset[bytes]
+# A client repeats itself from one request to the next.
+_SHORT_BYTES: Final = 2048
+_known_head = lru_cache(maxsize=512)(_read_head)
 
 
 def _read_line(line: bytes) -> tuple[str, str]:
@@ -76,35 +91,14 @@ def _read_line(line: bytes) -> tuple[str, str]:
     return match[1].decode("ascii"), match[2].decode("ascii")
 
 
-def _read_block(text: bytes) -> _Block:
-    fields = grammar.parse_fields(grammar.lines_of(text) if text else [])
-    names = dict(fields)
-    host = names.get(b"host")
-    if host is None or not _HOST.fullmatch(host) or len(grammar.values(fields, b"host")) > 1:
-        raise Refusal("host")
-    length = grammar.body_length(fields, names) or 0
-    if length > BODY_BYTES:
-        raise Refusal("body-size")
-    expects = b"expect" in names
-    if expects and [value.lower() for value in grammar.values(fields, b"expect")] != [b"100-continue"]:
-        raise Refusal("expectation")
-    return _Block(fields, length, expects and length != 0, grammar.connection_options(fields, names))
-
-
-# A client repeats its fields from one request to the next.
-_REMEMBERED_BYTES: Final = 2048
-_known_line = lru_cache(maxsize=512)(_read_line)
-_known_block = lru_cache(maxsize=512)(_read_block)
-
-
 class RequestReader:
     """Cuts a client's bytes into events; bytes after a request's end are the next request, under the full rules."""
 
-    __slots__ = ("_body", "_buffer", "_scanned", "_taken")
+    __slots__ = ("_arrived", "_body", "_scanned", "_taken")
 
     def __init__(self) -> None:
         """Begin before the first request."""
-        self._buffer = bytearray()
+        self._arrived = b""
         self._scanned = 0
         self._body: Body | None = None
         self._taken = 0
@@ -112,7 +106,7 @@ class RequestReader:
     @property
     def idle(self) -> bool:
         """Tell whether nothing of a request has arrived."""
-        return self._body is None and not self._buffer
+        return self._body is None and not self._arrived
 
     @property
     def in_body(self) -> bool:
@@ -121,24 +115,23 @@ class RequestReader:
 
     def take_rest(self) -> bytes:
         """Give out what came after the last head: it belongs to a tunnel."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
+        rest, self._arrived = self._arrived, b""
         self._body = None
         return rest
 
     def feed(self, data: bytes) -> None:
         """Add what the client sent."""
-        self._buffer += data
+        self._arrived = self._arrived + data if self._arrived else data
 
     def next_event(self) -> RequestHead | bytes | End | None:
         """Return the next head, piece of body or end; None when more bytes are needed."""
         body = self._body
         if body is None:
-            return self._next_head()
+            return self._next_head() if self._arrived else None
         if body.complete:
             self._body = None
             return End.MESSAGE
-        data = body.take(self._buffer)
+        data, self._arrived = body.take(self._arrived)
         self._taken += len(data)
         if self._taken > BODY_BYTES:
             raise Refusal("body-size")
@@ -147,11 +140,13 @@ class RequestReader:
         return self.next_event() if body.complete else None
 
     def _next_head(self) -> RequestHead | None:
-        text = grammar.take_head(self._buffer, self._scanned)
-        if text is None:
-            self._scanned = len(self._buffer)
+        taken = grammar.take_head(self._arrived, self._scanned)
+        if taken is None:
+            self._scanned = len(self._arrived)
             return None
+        text, self._arrived = taken
         self._scanned = self._taken = 0
         head = parse_request(text)
-        self._body = ChunkedBody() if head.chunked else LengthBody(head.length)
+        if head.length:
+            self._body = ChunkedBody() if head.chunked else LengthBody(head.length)
         return head

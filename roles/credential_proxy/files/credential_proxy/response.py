@@ -13,7 +13,7 @@ from typing import Final
 from . import grammar
 from .bodies import Body, ChunkedBody, EndlessBody, LengthBody
 from .limits import PAGE_BYTES
-from .observation import Observer
+from .observation import UNOBSERVED, Observer
 from .refusals import Refusal
 from .secret import EchoScanner
 
@@ -34,10 +34,10 @@ _OF_THE_ORIGINAL: Final = frozenset(
 
 @dataclass(slots=True)
 class ResponseHead:
-    """One checked answer head."""
+    """One checked answer head; ``begin`` is the client's status line, ``names`` are the fields by name."""
 
     status: int
-    reason: bytes
+    begin: bytes
     lines: list[bytes]
     fields: grammar.Fields
     names: dict[bytes, bytes]
@@ -48,20 +48,29 @@ class ResponseHead:
 def parse_response(head: bytes) -> ResponseHead:
     """Check a head's syntax; HTTP/1.0 answers are read, but their connection is not used again."""
     lines = grammar.lines_of(head)
-    status, reason, persistent = _status(lines.pop(0))
+    status, begin, persistent = _status(lines.pop(0))
     fields = grammar.parse_fields(lines)
     names = dict(fields)
     options = grammar.connection_options(fields, names)
-    return ResponseHead(status, reason, lines, fields, names, persistent and b"close" not in options, options)
+    return ResponseHead(status, begin, lines, fields, names, persistent and b"close" not in options, options)
 
 
 @lru_cache(maxsize=64)
 def _status(line: bytes) -> tuple[int, bytes, bool]:
-    """Read the status, the reason, and whether the connection may be used again."""
+    """Read the status; return it, the client's status line, and whether the connection may be used again."""
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
         raise Refusal("upstream-answer", detail="status line")
-    return int(match[1]), match[2] or b"", line.startswith(b"HTTP/1.1")
+    return int(match[1]), b"HTTP/1.1 %b %b\r\n" % (match[1], match[2] or b""), line.startswith(b"HTTP/1.1")
+
+
+def _passing(line: bytes) -> bytes:
+    """Return a field's line as the client gets it, which may be nothing."""
+    return b"" if line.partition(b":")[0].lower() in _DROPPED else line + b"\r\n"
+
+
+# Most lines of an answer are those of the answer before.
+_known_passing = lru_cache(maxsize=1024)(_passing)
 
 
 class ResponseRelay:
@@ -71,20 +80,20 @@ class ResponseRelay:
     """
 
     __slots__ = (
-        *("close", "status", "complete", "_method", "_scanner", "_needles", "_observer", "_buffer", "_scanned"),
+        *("close", "status", "complete", "_method", "_scanner", "_needles", "_observer", "_left_over", "_scanned"),
         *("_body", "_head", "_held", "_chunked", "_persistent"),
     )
 
     def __init__(
-        self, *, method: str, needles: tuple[bytes, ...], close: bool, observer: Observer | None = None
+        self, method: str, needles: tuple[bytes, ...], observer: Observer = UNOBSERVED, *, close: bool = True
     ) -> None:
         """Prepare for the answer to one request; close: tell the client that the connection ends with it."""
         self._method = method
-        self._scanner = EchoScanner(needles)
+        self._scanner = EchoScanner(needles) if needles else None
         self._needles = needles
-        self._observer = observer or Observer()
+        self._observer = observer
         self.close = close
-        self._buffer = bytearray()
+        self._left_over = b""
         self._scanned = 0
         self._body: Body | None = None
         self._head: ResponseHead | None = None
@@ -102,13 +111,14 @@ class ResponseRelay:
     @property
     def reusable(self) -> bool:
         """Tell whether the upstream connection is clean for another request."""
-        return self.complete and self._persistent and not self._buffer
+        return self.complete and self._persistent and not self._left_over
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes of the upstream and return what the client gets now."""
-        self._buffer += data
+        if self._left_over:
+            data, self._left_over = self._left_over + data, b""
         try:
-            return self._advance()
+            return self._begin(data) if self._body is None else self._go_on(data)
         except Refusal as refusal:
             raise _as_upstream_fault(refusal) from None
 
@@ -120,14 +130,15 @@ class ResponseRelay:
         self._body.complete = True
         return self._frame(b"")
 
-    def _advance(self) -> bytes:
-        out = b""
-        while self._body is None:
-            text = grammar.take_head(self._buffer, self._scanned)
-            if text is None:
-                self._scanned = len(self._buffer)
-                return out
+    def _begin(self, data: bytes) -> bytes:
+        """Read heads until the one that an answer begins with, and what is there of its body."""
+        while True:
+            taken = grammar.take_head(data, self._scanned)
+            if taken is None:
+                self._left_over, self._scanned = data, len(data)
+                return b""
             self._scanned = 0
+            text, data = taken
             for needle in self._needles:
                 if needle in text:
                     raise Refusal("secret-echo")
@@ -135,17 +146,24 @@ class ResponseRelay:
             if head.status == 101:
                 raise Refusal("upstream-answer", detail="it switched protocols")
             if head.status >= 200:
-                out = self._start(head)
-        if not self.complete:
-            out += self._frame(self._body.take(self._buffer))
-        return out
+                break
+        out = self._start(head)
+        if self.complete:
+            self._left_over = data
+            return out
+        return out + self._go_on(data)
+
+    def _go_on(self, data: bytes) -> bytes:
+        assert self._body is not None
+        content, self._left_over = self._body.take(data)
+        return self._frame(content)
 
     def _start(self, head: ResponseHead) -> bytes:
         """Decide the framing and return the client's head."""
-        fields = head.fields
-        if b"content-encoding" in head.names and head.names[b"content-encoding"].lower() != b"identity":
+        fields, names = head.fields, head.names
+        if b"content-encoding" in names and names[b"content-encoding"].lower() != b"identity":
             raise Refusal("upstream-encoding")
-        length = grammar.body_length(fields, head.names)
+        length = grammar.body_length(fields, names)
         self._head = head
         self._persistent = head.persistent
         rewritten = self._observer.begin(head.status, fields)
@@ -168,32 +186,33 @@ class ResponseRelay:
             return b""
         self.status = head.status
         self.complete = self._body.complete
-        return self._client_head(framing)
+        return self._client_head(head, framing)
 
-    def _client_head(self, framing: bytes, *, without: frozenset[bytes] = frozenset()) -> bytes:
-        assert self._head is not None
-        head = self._head
-        dropped = _DROPPED | head.options | without if head.options or without else _DROPPED
-        lines = [line for line, field in zip(head.lines, head.fields, strict=True) if field[0] not in dropped]
-        lines.append(framing + b"connection: close\r\n\r\n" if self.close else framing + b"\r\n")
-        return b"HTTP/1.1 %d %b\r\n%b" % (head.status, head.reason, b"\r\n".join(lines))
+    def _client_head(self, head: ResponseHead, framing: bytes, *, without: frozenset[bytes] = frozenset()) -> bytes:
+        lines = head.lines
+        if head.options:
+            without |= head.options - _DROPPED
+        if without:
+            lines = [line for line, (name, _value) in zip(lines, head.fields, strict=True) if name not in without]
+        end = b"connection: close\r\n\r\n" if self.close else b"\r\n"
+        return b"".join([head.begin, *map(_known_passing, lines), framing, end])
 
     def _frame(self, data: bytes) -> bytes:
         """Search a piece of body and frame what may pass."""
         assert self._body is not None
-        if self._needles:
+        complete = self._body.complete
+        if self._scanner is not None:
             data = self._scanner.feed(data)
-            if self._body.complete:
+            if complete:
                 data += self._scanner.flush()
         self._observer.feed(data)
         if self._held is not None:
             return self._hold(data)
-        if self._body.complete:
-            self.complete = True
+        self.complete = complete
         if not self._chunked:
             return data
         out = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        return out + b"0\r\n\r\n" if self.complete else out
+        return out + b"0\r\n\r\n" if complete else out
 
     def _hold(self, data: bytes) -> bytes:
         """Keep an answer that is rewritten as a whole; it begins for the client when it is complete."""
@@ -210,7 +229,7 @@ class ResponseRelay:
         self.status = self._head.status
         self.complete = True
         framing = f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n".encode("latin-1")
-        return self._client_head(framing, without=_OF_THE_ORIGINAL) + body
+        return self._client_head(self._head, framing, without=_OF_THE_ORIGINAL) + body
 
 
 def _as_upstream_fault(refusal: Refusal) -> Refusal:

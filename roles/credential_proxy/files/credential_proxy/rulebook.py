@@ -54,7 +54,7 @@ def make_rules(
 def put_in_force(context: Context, rules: Rules) -> None:
     """Use new rules for every request from now on; answers that are on their way end under the old ones."""
     old, context.rules = context.rules, rules
-    context.gates.clear()
+    context.planners.clear()
     for name, upstream in old.upstreams.items():
         if rules.upstreams.get(name) is not upstream:
             upstream.close()

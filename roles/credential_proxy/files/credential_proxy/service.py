@@ -192,7 +192,7 @@ class Service:
         return success()
 
     def _environment(self, name: str) -> dict[str, str]:
-        gate = self._context.gate(name)
+        gate = self._context.planner(name).gate
         return environment(gate.routes, gate.policy, self._config.client_url)
 
     def _use_chain(self) -> None:

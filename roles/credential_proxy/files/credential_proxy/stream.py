@@ -130,7 +130,7 @@ class Stream:
         self._reading = True
         self._watch()
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            self._reactor.call_soon(self._read)
+            self._reactor.call_soon(self._read_on)
 
     def pause(self) -> None:
         """Read no more; the peer is slowed down by its full buffers."""
@@ -156,13 +156,12 @@ class Stream:
         if self.closed or not out:
             return
         try:
-            while out:
-                if len(out) <= SEND_BYTES:
-                    sent = self._socket.send(out)
-                else:
-                    with memoryview(out) as view, view[:SEND_BYTES] as piece:
-                        sent = self._socket.send(piece)
+            while len(out) > SEND_BYTES:
+                with memoryview(out) as view, view[:SEND_BYTES] as piece:
+                    sent = self._socket.send(piece)
                 del out[:sent]
+            while out:
+                del out[: self._socket.send(out)]
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             self._blocked = True
             self._watch()
@@ -234,21 +233,23 @@ class Stream:
             self._watched = False
 
     def _on_events(self, events: int) -> None:
-        if events == _INPUT and not self._handshaking:
+        if events == _INPUT and self._reading and not self._handshaking:
             self._read()
-            return
-        if self._connecting:
+        elif self._connecting:
             self._connected()
-            return
-        if self._handshaking:
+        elif self._handshaking:
             self._shake_hands()
-            return
+        else:
+            self._on_any(events)
+
+    def _on_any(self, events: int) -> None:
+        """Deal with what is more than bytes to read on an established stream."""
         if events & (select.EPOLLOUT | _DEAD):
             if self._out:
                 self.flush()
             elif self._tls_wants_write:
                 self._tls_wants_write = False
-                self._read()
+                self._read_on()
         if self.closed:
             return
         if self._reading and not self._ended and events & (select.EPOLLIN | _DEAD):
@@ -291,8 +292,6 @@ class Stream:
 
     def _read(self) -> None:
         """Read what is there, for TLS until its own buffer is empty."""
-        if self.closed or not self._reading or self._ended:
-            return
         try:
             data = self._socket.recv(READ_BYTES)
         except (ssl.SSLWantReadError, BlockingIOError):
@@ -311,7 +310,12 @@ class Stream:
             return
         self.owner.stream_data(data)
         if self.encrypted and not self.closed and cast(ssl.SSLSocket, self._socket).pending():
-            self._reactor.call_soon(self._read)
+            self._reactor.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """Read what TLS may still hold, if that is still wanted."""
+        if self._reading and not self._ended and not self.closed:
+            self._read()
 
     def _lose(self, cause: OSError) -> None:
         """Close now, tell later: the owner may be in the middle of a write."""

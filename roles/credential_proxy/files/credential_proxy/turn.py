@@ -10,40 +10,9 @@ from dataclasses import dataclass
 from .audit import clip
 from .chain import fragment, quote
 from .context import Context
-from .decision import Decision, Forward, Tunnel
+from .decision import Forward
 from .observation import Observer
-from .policy import Gate
-from .request import RequestHead
-
-
-def decided(head: RequestHead, decision: Decision, gate: Gate) -> str:
-    """Return what the line of a decision to allow says, as a fragment; most requests are like an earlier one."""
-    key = head.method, head.target
-    text = gate.said.get(key)
-    if text is None:
-        text = asked(head) + allowed(decision)
-        if key in gate.known:
-            gate.said[key] = text
-    return text
-
-
-def asked(head: RequestHead) -> str:
-    """Return what every line of a decision says about the request, as a fragment; the query is left out."""
-    path = head.target.partition("?")[0]
-    return f',"method":{quote(head.method)},"path":{quote(clip(path))}'
-
-
-def allowed(decision: Decision) -> str:
-    """Return what the line of a decision to allow says, as a fragment."""
-    if isinstance(decision, Tunnel):
-        return f',"verdict":"allow","route":"tunnels","host":{quote(decision.host.host)}'
-    line = f',"verdict":"allow","route":"{decision.route.name}"'
-    if isinstance(decision, Forward):
-        if decision.model:
-            line += f',"model":{quote(decision.model[:128])}'
-        if decision.facts:
-            line += fragment(decision.facts)
-    return line
+from .plan import Plan
 
 
 @dataclass(slots=True)
@@ -51,10 +20,8 @@ class Turn:
     """One allowed request, from its decision to its end; times are the reactor's, in seconds."""
 
     began: float
-    head: RequestHead
-    decision: Decision
+    plan: Plan
     request: int
-    admitted: bool
     bytes_in: int = 0
     bytes_out: int = 0
     status: int = 0
@@ -63,32 +30,23 @@ class Turn:
     tokens: dict[str, int] | None = None
     facts: dict[str, object] | None = None
 
-    @property
-    def close(self) -> bool:
-        """Tell whether the client wants its connection to end with the answer."""
-        return b"close" in self.head.options
-
-    @property
-    def route(self) -> str:
-        """Return the name of the route."""
-        return "tunnels" if isinstance(self.decision, Tunnel) else self.decision.route.name
-
     def settle(self, observer: Observer, context: Context, workspace: str, *, cut: bool) -> None:
         """Charge what the answer cost, and take over what was learned from it."""
         facts = {} if cut else observer.facts()
         self.facts = facts
         usage = observer.usage()
-        if usage is None or not isinstance(self.decision, Forward):
+        decision = self.plan.decision
+        if usage is None or not isinstance(decision, Forward):
             return
         if cut:
             usage.estimate(self.bytes_in, self.bytes_out)
-        model = usage.model or self.decision.model
-        cost = context.ledger.charge(workspace, usage, self.decision.model, wall=context.audit.clock())
+        model = usage.model or decision.model
+        cost = context.ledger.charge(workspace, usage, decision.model, wall=context.audit.clock())
         if model:
             facts["model"] = model
         if usage.estimated:
             facts["estimated"] = True
-        route = ("route", self.route)
+        route = ("route", self.plan.route)
         self.tokens = usage.counts()
         for kind, count in self.tokens.items():
             context.metrics.add("tokens_total", (route, ("kind", kind)), count)
@@ -116,7 +74,7 @@ class Turn:
 
     def count(self, context: Context, verdict: str, rule: str) -> None:
         """Add the request to the counters."""
-        tally = context.metrics.tally(self.route, verdict, self.status)
+        tally = context.metrics.tally(self.plan.route, verdict, self.status)
         tally.requests += 1
         tally.bytes_in += self.bytes_in
         tally.bytes_out += self.bytes_out

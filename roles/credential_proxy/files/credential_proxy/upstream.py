@@ -52,15 +52,18 @@ class Upstream:
         self._idle: list[_Idle] = []
         self._retired = False
 
-    def acquire(self, ready: Callable[[Stream], None], failed: Callable[[Refusal], None]) -> Dial | None:
-        """Use an idle connection at once, or dial a new one."""
+    def take_idle(self) -> Stream | None:
+        """Return a connection that was used before and is still good, if there is one."""
         while self._idle:
             idle = self._idle.pop()
             stream = idle.stream
             if self.reactor.now - idle.since < limits.POOL_IDLE_SECONDS and stream.is_quiet():
-                ready(stream)
-                return None
+                return stream
             stream.close()
+        return None
+
+    def dial(self, ready: Callable[[Stream], None], failed: Callable[[Refusal], None]) -> Dial:
+        """Open a new connection."""
         dial = Dial(self.reactor, self.resolver, self._endpoint, ready, failed)
         # Not before what this round decided is written down.
         self.reactor.flush_later(dial.start)
