@@ -141,10 +141,7 @@ class Reactor:
             _contain(heapq.heappop(self._timers)[2].run)
         if self._flushes or self._firsts:
             self._flush()
-        if self._garbage:
-            garbage, self._garbage = self._garbage, []
-            for close in garbage:
-                close()
+        self.close_pending()
 
     def _handle(self, events: list[tuple[int, int]]) -> None:
         handler_of, flushes = self._handlers.get, self._flushes
@@ -169,6 +166,13 @@ class Reactor:
                     action()
                 except Exception:
                     _report()
+
+    def close_pending(self) -> None:
+        """Close what ``close_later`` was given."""
+        if self._garbage:
+            garbage, self._garbage = self._garbage, []
+            for close in garbage:
+                close()
 
     def close(self) -> None:
         """Release the loop's own descriptors."""

@@ -84,6 +84,7 @@ class Service:
             connection.cut("closing")
         for upstream in context.rules.upstreams.values():
             upstream.close()
+        self.reactor.close_pending()
         context.resolver.close()
         if self._chain is not None:
             self._chain.stop()
