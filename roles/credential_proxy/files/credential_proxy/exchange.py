@@ -16,6 +16,7 @@ from . import limits
 from .context import Context
 from .decision import Forward
 from .dial import Dial
+from .held_body import HeldBody
 from .injection import upstream_head
 from .model_choice import model_of
 from .observation import Observer, observer_of
@@ -54,7 +55,7 @@ class Exchange:
 
     __slots__ = (
         *("body_ended", "observer", "_context", "_client", "_plan", "_forward", "_upstream", "_credential"),
-        *("_holds", "_hash", "_pending", "_held", "_dial", "_stream", "_relay"),
+        *("_held", "_dial", "_stream", "_relay"),
     )
 
     def __init__(self, context: Context, client: Client, plan: Plan, forward: Forward) -> None:
@@ -66,15 +67,11 @@ class Exchange:
         self._upstream = context.rules.upstreams[plan.route]
         credential = self._credential = context.credential(forward.route)
         head = plan.head
-        self._holds = False
-        self._hash = None
+        self._held: HeldBody | None = None
         if head.length:
             signs = isinstance(credential, AwsKeys)
-            self._holds = signs or plan.reads_model or head.chunked
-            if signs:
-                self._hash = hashlib.sha256()
-        self._pending = bytearray()
-        self._held = 0
+            if signs or plan.reads_model or head.chunked:
+                self._held = HeldBody(context, hashed=signs)
         self._dial: Dial | None = None
         self._stream: Stream | None = None
         self.body_ended = False
@@ -95,35 +92,31 @@ class Exchange:
     @property
     def has_room(self) -> bool:
         """Tell whether more of the body may be read from the client."""
-        if self._holds:
+        if self._held is not None:
             return True
         return self._stream is not None and self._stream.buffered < limits.HIGH_WATER
 
     def start(self) -> None:
         """Dial at once, unless the body must be complete first."""
-        if not self._holds:
+        if self._held is None:
             self._acquire()
 
     def body(self, data: bytes) -> None:
-        """Take a piece of the request's body."""
-        if self._hash is not None:
-            self._hash.update(data)
-        if self._holds:
-            if not self._context.hold(len(data)):
-                raise Refusal("held-bytes")
-            self._held += len(data)
-        if self._stream is None:
-            self._pending += data
+        """Take a piece of the request's body; there must be room for it."""
+        if self._held is not None:
+            self._held.add(data)
         else:
+            assert self._stream is not None
             self._stream.write(data)
 
     def end_of_body(self, *, close: bool) -> None:
         """Note that the request is complete; close: the client's connection ends with the answer."""
         self.body_ended = True
         self._relay.close = close
+        held = self._held
         if self._plan.reads_model:
-            check_model(model_of(self._pending), self._forward.route, self._plan.policy)
-        if self._holds:
+            check_model(model_of(held.content if held is not None else b""), self._forward.route, self._plan.policy)
+        if held is not None:
             self._acquire()
 
     def client_is_slow(self) -> None:
@@ -138,7 +131,8 @@ class Exchange:
 
     def abort(self) -> None:
         """Give everything back; an unfinished request is never completed upstream."""
-        self._release_memory()
+        if self._held is not None:
+            self._held.release()
         if self._dial is not None:
             self._dial.cancel()
         if self._stream is not None:
@@ -182,22 +176,16 @@ class Exchange:
             self._dial = self._upstream.dial(self._ready, self._fail)
 
     def _ready(self, stream: Stream) -> None:
-        head = self._plan.head
-        first = upstream_head(
-            head,
-            self._forward,
-            self._credential,
-            length=len(self._pending) if head.chunked else head.length,
-            payload_sha256=self._hash.hexdigest() if self._hash is not None else _EMPTY_SHA256,
-            when=time.time(),
-        )
         stream.owner = self
         self._stream = stream
-        stream.write(first)
-        if self._pending:
-            stream.write(self._pending)
-            self._pending.clear()
-            self._release_memory()
+        head, held = self._plan.head, self._held
+        length = len(held.content) if held is not None else head.length
+        digest = held.sha256 if held is not None else _EMPTY_SHA256
+        forward, credential = self._forward, self._credential
+        stream.write(upstream_head(head, forward, credential, length=length, payload_sha256=digest, when=time.time()))
+        if held is not None:
+            stream.write(held.content)
+            held.release()
         stream.resume()
 
     def _pass_on(self, out: bytes) -> None:
@@ -214,7 +202,3 @@ class Exchange:
     def _fail(self, refusal: Refusal) -> None:
         self.abort()
         self._client.failed(refusal)
-
-    def _release_memory(self) -> None:
-        self._context.held_bytes -= self._held
-        self._held = 0

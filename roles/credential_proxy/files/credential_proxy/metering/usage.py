@@ -97,15 +97,13 @@ class Meter:
 
     def __init__(self, fields: Fields) -> None:
         """Choose the way of reading by the answer's type."""
-        self._kind = b""
+        names = dict(fields)
+        self._kind = names.get(b"content-type", b"").partition(b";")[0].strip().lower()
         self._tail = bytearray()
         self._frames = Frames()
         self.usage = Usage()
-        for name, value in fields:
-            if name == b"content-type":
-                self._kind = value.partition(b";")[0].strip().lower()
-            elif name in _HEADERS:
-                self.usage.absorb_field(name, value)
+        for name in _HEADERS.keys() & names.keys():
+            self.usage.absorb_field(name, names[name])
 
     def feed(self, data: bytes) -> None:
         """Look at a piece; most pieces of a stream hold no figures and are not looked at twice."""
