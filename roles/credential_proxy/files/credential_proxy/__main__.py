@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import json
 import os
 import socket
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"credential_proxy: cannot {options.command}: {error}; give its user that path", file=sys.stderr)
         return 1
+    # What was made so far stays: the collector need not stop the loop for milliseconds to look through it.
+    gc.freeze()
     service.run()
     return 0
 
