@@ -139,7 +139,7 @@ def _requests(bench: Bench, stack: contextlib.ExitStack) -> dict[str, float]:
     plain, tls = Upstream(port, False, bench.certificates.ca), Upstream(port + 1, True, bench.certificates.ca)
     makers: list[Callable[..., Any]] = [peers.nginx, peers.haproxy, peers.squid, peers.mitmproxy, peers.sandbox_runtime]
     with contextlib.ExitStack() as running:
-        others = [running.enter_context(make(_own(bench, make.__name__), plain)) for make in makers]
+        others = [running.enter_context(make(_own(bench, make.__name__), plain)) for make in [*makers, peers.relay]]
         direct = ("direct", f"tcp:127.0.0.1:{port}", "")
         bench.compare("plain", [direct, ("ours", path, "/plain"), *(_contender(peer, port) for peer in others)])
     with contextlib.ExitStack() as running:
@@ -179,7 +179,7 @@ def _our_proxy(bench: Bench, routes: list[dict[str, Any]], **settings: Any) -> I
     (proxy.credentials / "aws").write_text(json.dumps(keys))
     proxy.configure(routes=routes, **settings)
     del proxy.environment["PYTHONWARNINGS"]
-    proxy.python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+    proxy.python = peers.PYTHON
     proxy.start()
     try:
         yield proxy

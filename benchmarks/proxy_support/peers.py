@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MITMPROXY = "mitmproxy==11.0.2"
 SANDBOX_RUNTIME = "@anthropic-ai/sandbox-runtime@0.0.78"
 SERVER_NAME = "api.test"
+# The distribution's, with which the role runs the proxy.
+PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 _PROGRAMS = ("nginx", "haproxy", "squid", "node", "npm", "cc")
 _PATH = f"{os.environ['PATH']}:/usr/sbin"
 _START_SECONDS = 30.0
@@ -75,6 +77,15 @@ def nginx_upstream(directory: Path, cert: Path, key: Path, port: int, body: byte
     location / {{ error_page 405 =200 /body; try_files /body =404; }} }}"""
     with running(_nginx(directory, "upstream", server, log=False), f"tcp:127.0.0.1:{port}", directory / "upstream.log"):
         yield
+
+
+@contextlib.contextmanager
+def relay(directory: Path, upstream: Upstream) -> Iterator[Peer]:
+    """No peer but a floor: a loop in the same Python that only moves the bytes."""
+    path = directory / "relay.sock"
+    command = [PYTHON, str(Path(__file__).with_name("relay.py")), str(path), str(upstream.port)]
+    with running(command, f"unix:{path}", directory / "relay.log"):
+        yield Peer("relay", f"unix:{path}")
 
 
 @contextlib.contextmanager

@@ -23,28 +23,27 @@ from typing import Final
 
 _WAKE_BYTES: Final = 4096
 _EVENTS_AT_ONCE: Final = 128
+# Cancelled timers are thrown out when they are this many and most of all.
+_CANCELLED_AT_LEAST: Final = 128
 # Nobody waits longer for his bytes than this many others take.
 _FLUSHES_AT_ONCE: Final = 32
 
 
 class Timer:
-    """One call in the future; cancelled timers stay in the heap until their time and then do nothing."""
+    """One call in the future, unless it is cancelled."""
 
-    __slots__ = ("_action",)
+    __slots__ = ("_reactor", "action")
 
-    def __init__(self, action: Callable[[], None]) -> None:
-        """Hold the action until it runs or is cancelled."""
-        self._action: Callable[[], None] | None = action
+    def __init__(self, action: Callable[[], None], reactor: Reactor) -> None:
+        """Hold the action until the reactor runs it."""
+        self.action: Callable[[], None] | None = action
+        self._reactor = reactor
 
     def cancel(self) -> None:
-        """Forget the action."""
-        self._action = None
-
-    def run(self) -> None:
-        """Run the action, once."""
-        action, self._action = self._action, None
-        if action is not None:
-            action()
+        """Forget the action, if it is still to come."""
+        if self.action is not None:
+            self.action = None
+            self._reactor.timer_cancelled()
 
 
 class Reactor:
@@ -55,6 +54,7 @@ class Reactor:
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
+        self._cancelled = 0
         self._order = itertools.count()
         self._soon: deque[Callable[[], None]] = deque()
         self._firsts: list[Callable[[], None]] = []
@@ -94,9 +94,17 @@ class Reactor:
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Run an action after a delay."""
-        timer = Timer(action)
+        timer = Timer(action, self)
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), timer))
         return timer
+
+    def timer_cancelled(self) -> None:
+        """Keep the memory of cancelled timers within bounds, however fast clients come and go."""
+        self._cancelled += 1
+        if self._cancelled >= _CANCELLED_AT_LEAST and 2 * self._cancelled > len(self._timers):
+            self._timers = [entry for entry in self._timers if entry[2].action is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
 
     def call_soon(self, action: Callable[[], None]) -> None:
         """Run an action in the next round."""
@@ -138,10 +146,17 @@ class Reactor:
         for _turn in range(len(self._soon)):
             _contain(self._soon.popleft())
         while self._timers and self._timers[0][0] <= self.now:
-            _contain(heapq.heappop(self._timers)[2].run)
+            self._run_timer(heapq.heappop(self._timers)[2])
         if self._flushes or self._firsts:
             self._flush()
         self.close_pending()
+
+    def _run_timer(self, timer: Timer) -> None:
+        action, timer.action = timer.action, None
+        if action is not None:
+            _contain(action)
+        else:
+            self._cancelled -= 1
 
     def _handle(self, events: list[tuple[int, int]]) -> None:
         handler_of, flushes = self._handlers.get, self._flushes
