@@ -13,6 +13,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ import pytest
 
 PLAIN = b"POST /v1/messages?beta=true HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 MODELS = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+# Of TLS, in bytes of content (RFC 8446, 5.1).
+LARGEST_RECORD = 16384
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -412,3 +415,25 @@ def test_check_config_reports_all_problems(proxy: Any) -> None:
     assert "cannot use ca_file /nonexistent.pem" in run.stderr
     assert "cannot use credential anthropic" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_tls_records_that_come_together_are_all_read(proxy: Any, recorder: Any) -> None:
+    pieces = [b"p" * size for size in (1, 100, LARGEST_RECORD - 1, 5, LARGEST_RECORD) * 4]
+
+    answered = threading.Event()
+
+    def answer(sock: Any, _request: bytes) -> bool:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        for piece in (b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % sum(map(len, pieces)), *pieces):
+            sock.sendall(piece)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        # Nothing that comes later, not even an end, may be what makes the last one read.
+        answered.wait()
+        return True
+
+    recorder.answer = answer
+    try:
+        got = proxy.exchange(MODELS)
+    finally:
+        answered.set()
+    assert got.partition(b"\r\n\r\n")[2] == b"".join(pieces)

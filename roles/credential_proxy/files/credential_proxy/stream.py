@@ -10,7 +10,7 @@ import os
 import select
 import socket
 import ssl
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from .limits import READ_BYTES, SEND_BYTES
 from .reactor import Reactor
@@ -124,13 +124,11 @@ class Stream:
         return len(self._out)
 
     def resume(self) -> None:
-        """Read again; TLS may hold bytes of which epoll knows nothing, so it is asked in the next round."""
+        """Read again."""
         if self._reading or self.closed:
             return
         self._reading = True
         self._watch()
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            self._reactor.call_soon(self._read_on)
 
     def pause(self) -> None:
         """Read no more; the peer is slowed down by its full buffers."""
@@ -249,7 +247,8 @@ class Stream:
                 self.flush()
             elif self._tls_wants_write:
                 self._tls_wants_write = False
-                self._read_on()
+                if self._reading and not self._ended:
+                    self._read()
         if self.closed:
             return
         if self._reading and not self._ended and events & (select.EPOLLIN | _DEAD):
@@ -291,7 +290,11 @@ class Stream:
             self.owner.stream_ready()
 
     def _read(self) -> None:
-        """Read what is there, for TLS until its own buffer is empty."""
+        """Read what is there.
+
+        Of TLS that is one record: OpenSSL takes no more from the kernel, and the largest is smaller than READ_BYTES, so
+        nothing is left where epoll would not see it.
+        """
         try:
             data = self._socket.recv(READ_BYTES)
         except (ssl.SSLWantReadError, BlockingIOError):
@@ -309,13 +312,6 @@ class Stream:
             self.owner.stream_end()
             return
         self.owner.stream_data(data)
-        if self.encrypted and not self.closed and cast(ssl.SSLSocket, self._socket).pending():
-            self._reactor.call_soon(self._read_on)
-
-    def _read_on(self) -> None:
-        """Read what TLS may still hold, if that is still wanted."""
-        if self._reading and not self._ended and not self.closed:
-            self._read()
 
     def _lose(self, cause: OSError) -> None:
         """Close now, tell later: the owner may be in the middle of a write."""
