@@ -26,6 +26,7 @@ from credential_proxy.apis.packages import Mirror  # noqa: E402  (the path comes
 from credential_proxy.decision import Forward  # noqa: E402
 from credential_proxy.injection import upstream_head  # noqa: E402
 from credential_proxy.mirrors import npm, simple  # noqa: E402
+from credential_proxy.plan import Planner  # noqa: E402
 from credential_proxy.policy import Gate, decide  # noqa: E402
 from credential_proxy.refusals import Refusal  # noqa: E402
 from credential_proxy.request import RequestHead, RequestReader  # noqa: E402
@@ -33,6 +34,7 @@ from credential_proxy.response import ResponseRelay  # noqa: E402
 from credential_proxy.secret import Secret  # noqa: E402
 from credential_proxy.settings import PackageRules, Route, TunnelHost  # noqa: E402
 from credential_proxy.tunnels.client_hello import server_name  # noqa: E402
+from credential_proxy.wording import allowed, asked  # noqa: E402
 
 SECRET = b"sk-ant-the-real-secret-0123"
 RULES = PackageRules(deny=("evil*",))
@@ -44,6 +46,7 @@ ROUTES = (
     Route("n", "npm", "/npm/", "registry.test", auth="none", packages=RULES),
 )
 GATE = Gate("demo", ROUTES, (TunnelHost("git.test", None),), mirror=Mirror(ROUTES, "http://x"))
+PLANNER = Planner(GATE)
 TARGETS = re.compile(
     rb"(?:POST /v1/messages(?:/count_tokens)?|GET /v1/models)(?:\?beta=true)?|POST /model/[A-Za-z0-9._:%-]+/[a-z-]+"
     rb"|(?:GET|HEAD) /[A-Za-z0-9@._~%+!/-]+"
@@ -127,13 +130,15 @@ def pieces(data: bytes, choose: random.Random) -> list[bytes]:
 
 
 def request(data: bytes, choose: random.Random) -> None:
-    """Parse, decide, and read what would go upstream."""
+    """Parse, decide, and read what would go upstream; what is remembered must be what would be decided now."""
     reader = RequestReader()
     for piece in pieces(data, choose):
         reader.feed(piece)
         while (event := reader.next_event()) is not None:
             if isinstance(event, RequestHead):
-                decision = decide(event, GATE)
+                plan = PLANNER.plan(event)
+                assert plan.said == asked(event) + allowed(decide(event, GATE)), event
+                decision = plan.decision
                 if isinstance(decision, Forward):
                     _check_head(upstream_head(event, decision, Secret(SECRET), length=0, payload_sha256="", when=0.0))
 

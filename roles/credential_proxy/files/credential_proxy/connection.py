@@ -17,6 +17,7 @@ from .context import Context, Peer
 from .decision import Forward, Tunnel
 from .exchange import Exchange
 from .observation import UNOBSERVED
+from .plan import Plan
 from .refusals import Refusal, refusal_answer
 from .request import End, RequestHead, RequestReader
 from .stream import Stream
@@ -210,7 +211,7 @@ class Connection:
         return not exchange.body_ended and exchange.has_room
 
     def _decide(self, head: RequestHead) -> bool:
-        """Decide, and act on it: the decision is written down before anything leaves. Tell whether more can be read."""
+        """Decide, have that written down, and act on it. Tell whether more can be read."""
         context, workspace = self._context, self._workspace
         now = context.reactor.now
         try:
@@ -226,23 +227,26 @@ class Connection:
         number = context.audit.append("decision", self._who + plan.said, self)
         turn = self._turn = Turn(now, plan, number)
         self._enter(Phase.BODY if head.length else Phase.ANSWER)
+        self._act_on(plan)
+        if self._turn is not turn or self._finishing:
+            return False
+        if not head.length:
+            return self._end_of_request()
+        return self._exchange is None or self._takes_body(self._exchange)
+
+    def _act_on(self, plan: Plan) -> None:
+        """Begin what was decided; nothing of it leaves before the decision is written down."""
         decision = plan.decision
         if isinstance(decision, Forward):
-            if head.wants_continue:
+            if plan.head.wants_continue:
                 self._stream.write(_CONTINUE)
-            exchange = self._exchange = Exchange(context, self, plan, decision)
-            exchange.start()
-            if head.length:
-                return self._exchange is exchange and self._takes_body(exchange)
-        else:
-            # What is done at once must be written down at once.
-            context.audit.commit()
-            if self._turn is turn and isinstance(decision, Tunnel):
-                self._open_tunnel(decision)
-                return False
-        if self._turn is not turn:
-            return False
-        return True if head.length else self._end_of_request()
+            self._exchange = Exchange(self._context, self, plan, decision)
+            self._exchange.start()
+            return
+        # What is done at once must be written down at once.
+        self._context.audit.commit()
+        if self._turn is not None and isinstance(decision, Tunnel):
+            self._open_tunnel(decision)
 
     def _body(self, piece: bytes) -> bool:
         """Pass on a piece of the body; tell whether more can be read."""
