@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from credential_proxy.refusals import Refusal
 from credential_proxy.response import ResponseRelay
@@ -150,3 +152,14 @@ def test_other_bodies_are_unchanged(body: bytes, step: int) -> None:
     out = feed_all(answer, *(raw[at : at + step] for at in range(0, len(raw), step)))
     assert out.partition(b"\r\n\r\n")[2] == body
     assert answer.complete
+
+
+def test_long_lines_of_an_answer_are_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(600):
+            line = b"X-Filler: %d" % number + b"a" * 10_000
+            assert line in relay().feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + line + b"\r\n\r\n")
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()

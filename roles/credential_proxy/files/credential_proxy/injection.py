@@ -70,7 +70,7 @@ def _passing(field: tuple[bytes, bytes]) -> bytes:
 
 
 _known_start = lru_cache(maxsize=256)(_start)
-_known_passing = lru_cache(maxsize=1024)(_passing)
+_known_passing = lru_cache(maxsize=512)(_passing)
 
 
 def _index_fields(fields: Fields, forward: Forward) -> Fields:

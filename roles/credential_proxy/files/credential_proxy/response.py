@@ -34,7 +34,10 @@ _OF_THE_ORIGINAL: Final = frozenset(
 
 @dataclass(slots=True)
 class ResponseHead:
-    """One checked answer head; ``begin`` is the client's status line, ``names`` are the fields by name."""
+    """One checked answer head; ``begin`` is the client's status line, ``names`` are the fields by name.
+
+    Lines of a ``short`` one may be remembered.
+    """
 
     status: int
     begin: bytes
@@ -43,6 +46,7 @@ class ResponseHead:
     names: dict[bytes, bytes]
     persistent: bool
     options: frozenset[bytes]
+    short: bool
 
 
 def parse_response(head: bytes) -> ResponseHead:
@@ -52,7 +56,8 @@ def parse_response(head: bytes) -> ResponseHead:
     fields = grammar.parse_fields(lines)
     names = dict(fields)
     options = grammar.connection_options(fields, names)
-    return ResponseHead(status, begin, lines, fields, names, persistent and b"close" not in options, options)
+    persistent = persistent and b"close" not in options
+    return ResponseHead(status, begin, lines, fields, names, persistent, options, len(head) <= _SHORT_BYTES)
 
 
 @lru_cache(maxsize=64)
@@ -69,8 +74,9 @@ def _passing(line: bytes) -> bytes:
     return b"" if line.partition(b":")[0].lower() in _DROPPED else line + b"\r\n"
 
 
-# Most lines of an answer are those of the answer before.
-_known_passing = lru_cache(maxsize=1024)(_passing)
+# Most lines of an answer are those of the answer before; at most two MiB are remembered.
+_SHORT_BYTES: Final = 2048
+_known_passing = lru_cache(maxsize=512)(_passing)
 
 
 class ResponseRelay:
@@ -195,7 +201,7 @@ class ResponseRelay:
         if without:
             lines = [line for line, (name, _value) in zip(lines, head.fields, strict=True) if name not in without]
         end = b"connection: close\r\n\r\n" if self.close else b"\r\n"
-        return b"".join([head.begin, *map(_known_passing, lines), framing, end])
+        return b"".join([head.begin, *map(_known_passing if head.short else _passing, lines), framing, end])
 
     def _frame(self, data: bytes) -> bytes:
         """Search a piece of body and frame what may pass."""
