@@ -14,6 +14,8 @@ MIB: Final = 1024 * KIB
 HEAD_BYTES: Final = 64 * KIB
 LINE_BYTES: Final = 16 * KIB
 HEAD_FIELDS: Final = 100
+# What follows from a head of this size at most may be remembered.
+SHORT_HEAD_BYTES: Final = 2 * KIB
 
 # Bodies. The API itself refuses more than 32 MiB; chunked bodies are held until their length is known.
 BODY_BYTES: Final = 32 * MIB

@@ -13,7 +13,7 @@ from typing import Final
 
 from . import grammar
 from .bodies import Body, ChunkedBody, LengthBody
-from .limits import BODY_BYTES, LINE_BYTES
+from .limits import BODY_BYTES, LINE_BYTES, SHORT_HEAD_BYTES
 from .refusals import Refusal
 
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
@@ -51,7 +51,7 @@ class End(enum.Enum):
 
 def parse_request(text: bytes) -> RequestHead:
     """Check a head by itself: syntax, version, Host and framing. What may be asked for is the policy's concern."""
-    return (_known_head if len(text) <= _SHORT_BYTES else _read_head)(text)
+    return (_known_head if len(text) <= SHORT_HEAD_BYTES else _read_head)(text)
 
 
 def _read_head(text: bytes) -> RequestHead:
@@ -72,11 +72,10 @@ def _read_head(text: bytes) -> RequestHead:
     if length and method in _WITHOUT_BODY:
         raise Refusal("unexpected-body")
     options = grammar.connection_options(fields, names)
-    return RequestHead(method, target, fields, length, expects and length != 0, options, len(text) <= _SHORT_BYTES)
+    return RequestHead(method, target, fields, length, expects and length != 0, options, len(text) <= SHORT_HEAD_BYTES)
 
 
 # A client repeats itself from one request to the next.
-_SHORT_BYTES: Final = 2048
 _known_head = lru_cache(maxsize=512)(_read_head)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from . import grammar
 from .bodies import Body, ChunkedBody, EndlessBody, LengthBody
-from .limits import PAGE_BYTES
+from .limits import PAGE_BYTES, SHORT_HEAD_BYTES
 from .observation import UNOBSERVED, Observer
 from .refusals import Refusal
 from .secret import EchoScanner
@@ -57,7 +57,7 @@ def parse_response(head: bytes) -> ResponseHead:
     names = dict(fields)
     options = grammar.connection_options(fields, names)
     persistent = persistent and b"close" not in options
-    return ResponseHead(status, begin, lines, fields, names, persistent, options, len(head) <= _SHORT_BYTES)
+    return ResponseHead(status, begin, lines, fields, names, persistent, options, len(head) <= SHORT_HEAD_BYTES)
 
 
 @lru_cache(maxsize=64)
@@ -75,7 +75,6 @@ def _passing(line: bytes) -> bytes:
 
 
 # Most lines of an answer are those of the answer before; at most two MiB are remembered.
-_SHORT_BYTES: Final = 2048
 _known_passing = lru_cache(maxsize=512)(_passing)
 
 
