@@ -78,6 +78,8 @@ def test_every_form(kind: str, body: bytes, model: str, step: int) -> None:
 def test_figures_in_the_head() -> None:
     fields = ((b"x-amzn-bedrock-input-token-count", b"5"), (b"x-amzn-bedrock-output-token-count", b"6"))
     assert Meter(fields).finish() == Usage("", 5, 6)
+    twice = (*fields, (b"x-amzn-bedrock-input-token-count", b"1"))
+    assert Meter(twice).finish() == Usage("", 5, 6), "the larger figure counts"
 
 
 @given(st.binary(max_size=400), st.sampled_from(["application/json", "text/event-stream", EVENT_STREAM]))

@@ -75,12 +75,12 @@ class Chain:
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        middle = f'","ts":"{self._stamp}.{int((now - second) * 1000):03d}+00:00","event":"'
+        stamp = f"{self._stamp}.{int((now - second) * 1000):03d}+00:00"
         seq, digest = self.seq, self._digest
         written = []
         for event, facts in wanted:
             seq += 1
-            line = f'{{"seq":{seq},"prev":"{digest}{middle}{event}"{facts}}}\n'.encode("ascii")
+            line = f'{{"seq":{seq},"prev":"{digest}","ts":"{stamp}","event":"{event}"{facts}}}\n'.encode("ascii")
             digest = hashlib.sha256(line).hexdigest()
             written.append(line)
         return b"".join(written), Position(seq, digest)

@@ -41,4 +41,4 @@ class HeldBody:
         """Give the memory back, once."""
         self._context.held_bytes -= self._counted
         self._counted = 0
-        self.content = bytearray()
+        self.content.clear()

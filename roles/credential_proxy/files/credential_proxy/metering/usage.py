@@ -102,8 +102,10 @@ class Meter:
         self._tail = bytearray()
         self._frames = Frames()
         self.usage = Usage()
-        for name in _HEADERS.keys() & names.keys():
-            self.usage.absorb_field(name, names[name])
+        if not _HEADERS.keys().isdisjoint(names):
+            for name, value in fields:
+                if name in _HEADERS:
+                    self.usage.absorb_field(name, value)
 
     def feed(self, data: bytes) -> None:
         """Look at a piece; most pieces of a stream hold no figures and are not looked at twice."""
