@@ -33,14 +33,16 @@ options:
     default: /etc/docker/daemon.json
   state:
     description:
-      - V(absent) puts every key back that O(record) remembers, unless somebody else has changed it since.
+      - V(absent) puts every setting back that O(record) remembers, unless somebody else has changed it since. Objects,
+        C(storage-opts) and C(exec-opts) go back entry by entry, so that what others have added to them stays.
     type: str
     choices: [present, absent]
     default: present
     version_added: 2.0.0
   record:
     description:
-      - A file that remembers what each key was before this task first changed it. Required with O(state=absent).
+      - A file, for root alone, that remembers what each setting was before this task first changed it. Required with
+        O(state=absent), which removes it unless a setting had to stay.
     type: path
     version_added: 2.0.0
   settings:
@@ -64,7 +66,9 @@ options:
       - With V(idle) it is restarted if no container runs, or those that run may be stopped by O(drain). Otherwise the
         task fails before any change.
       - With V(always) it is restarted in any case. Running containers are stopped by that,
-        unless C(live-restore) was in force before and the change allows it.
+        unless C(live-restore) was in force before and the change allows it. With O(drain.workspaces), conversations are
+        drained before, as with V(idle); nothing else that runs, nor a daemon that does not answer, keeps it from the
+        restart.
       - With V(never) only the file is written. The return value RV(restart_pending) is then V(true), and a
         later task with another value restarts the daemon.
     type: str
@@ -166,7 +170,9 @@ reloaded:
   type: bool
   sample: false
 foreign:
-  description: Keys that O(record) remembers and somebody else has changed since. They stay.
+  description:
+    - Settings that O(record) remembers and somebody else has changed since, as C(KEY) or C(KEY/ENTRY). They stay, and
+      O(record) goes on to remember them.
   returned: success
   type: list
   elements: str
@@ -189,7 +195,8 @@ running_containers:
   sample: [database]
 """
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +222,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.plan import Plan, plan
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service, ServiceState
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.validate import validate
-from ansible_collections.bulkhead.workspace.plugins.module_utils._drain.act import drained
+from ansible_collections.bulkhead.workspace.plugins.module_utils._drain.act import Drained, drained
 from ansible_collections.bulkhead.workspace.plugins.module_utils._drain.wish import ARGUMENT, DrainWish, obstacles
 
 
@@ -245,7 +252,7 @@ class DaemonConfigModule:
         act = (wanted.due or start) and self.params["restart"] != "never"
         restart = act and not wanted.reload
         result: dict[str, Any] = {
-            "changed": bool(wanted.changes) or act or self._forgets(),
+            "changed": bool(wanted.changes) or act or self._forgets(foreign),
             "differences": [change.as_dict() for change in wanted.changes],
             "diff": {
                 "before": render(excerpt(old, wanted.changes)),
@@ -277,7 +284,7 @@ class DaemonConfigModule:
         return result
 
     def _wish(self, old: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
-        """Settings, keys to remove, and keys that must stay because somebody else has changed them."""
+        """Settings, keys to remove, and settings that must stay because somebody else has changed them."""
         if self.params["state"] == "present" or self.record is None:
             return self.params["settings"], self.params["remove"], []
         return self.record.wish(old)
@@ -321,23 +328,44 @@ class DaemonConfigModule:
             )
         elif note and not wanted.unproven:
             pending.remove_note(self.config.path)
-        if self._forgets():
-            Path(self.params["record"]).unlink()
+        if self._forgets(result["foreign"]):
+            self._forget(result["foreign"])
 
-    def _room(self, needed: bool) -> Any:
+    @contextmanager
+    def _room(self, needed: bool) -> Iterator[Drained | None]:
         """Where containers may be stopped for the restart, a context in which they are."""
-        if not needed or self.params["restart"] != "idle":
-            return nullcontext()
-        return drained(self.engine, self.drain, why="Docker restarts", active=True)
+        room, always = None, self.params["restart"] == "always"
+        with ExitStack() as stack:
+            if needed and (self.drain.workspaces or not always):
+                try:
+                    room = stack.enter_context(drained(self.engine, self.drain, why="Docker restarts", active=True))
+                except NoAnswerError as silence:
+                    if not always:
+                        raise DaemonConfigError(
+                            f"cannot restart docker: it fell silent while containers were to make room ({silence}); "
+                            "bring it back to health, or allow the restart with restart: always; "
+                            f"{self.config.path} was not changed"
+                        ) from silence
+                    self.module.warn(f"conversations were not drained before the restart: {silence}")
+            yield room
 
-    def _forgets(self) -> bool:
-        return self.params["state"] == "absent" and Path(self.params["record"]).exists()
+    def _forgets(self, foreign: list[str]) -> bool:
+        """Whether the way back has something to forget."""
+        if self.params["state"] == "present" or self.record is None or not Path(self.params["record"]).exists():
+            return False
+        return not foreign or self.record.left(foreign) != self.record
+
+    def _forget(self, foreign: list[str]) -> None:
+        if self.record is not None and foreign:
+            record.save(self.params["record"], self.record.left(foreign))
+        else:
+            Path(self.params["record"]).unlink()
 
     def _remember(self, old: dict[str, Any], wanted: Plan) -> None:
         if self.record is None or self.params["state"] == "absent":
             return
         self.record.note(old, wanted.new, wanted.changes)
-        ConfigFile(self.params["record"], self.module.atomic_move).write(record.text_of(self.record))
+        record.save(self.params["record"], self.record)
 
     def _last_good(self, note: pending.Note) -> str | None:
         """While a note stands, the file on disk is unproven; the last good one is what the note names."""

@@ -31,7 +31,8 @@ options:
   state:
     description:
       - V(absent) makes the data root a plain directory again, with the data of today. The file or device that held it
-        is kept, as is the old tree of before a conversion. A mount option that was added is taken out again.
+        is kept, as is the old tree of before a conversion. A mount option that was added is taken out again with
+        O(remount_ok).
     type: str
     choices: [present, absent]
     default: present
@@ -63,7 +64,7 @@ options:
   remount_ok:
     description:
       - Consent. C(pquota) is added to the line of C(/etc/fstab) or to the mount unit, Docker is stopped, and the file
-        system is unmounted and mounted again.
+        system is unmounted and mounted again. With O(state=absent) the same, to take it out again.
     type: bool
     default: false
   format_ok:
@@ -189,7 +190,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.engine import Engine
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.engine import (
+    Engine,
+    NoAnswerError,
+)
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root import note
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.back import Return, decide_back
@@ -350,6 +354,12 @@ def main() -> None:
         module.fail_json(msg=str(refusal), problems=refusal.problems, tools=refusal.tools)
     except DataRootError as error:
         module.fail_json(msg=str(error))
+    except NoAnswerError as silence:
+        # It answered when it was looked at, and fell silent while containers were to make room.
+        module.fail_json(
+            msg=f"cannot stop the running containers: {silence}; bring Docker back to health, or stop it; "
+            "the data root was not changed"
+        )
     module.exit_json(**result)
 
 

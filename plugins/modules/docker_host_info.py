@@ -63,7 +63,10 @@ enabled:
   type: bool
   sample: true
 config:
-  description: The settings in the configuration file; empty if it cannot be read.
+  description:
+    - The settings in the configuration file; empty if it cannot be read.
+    - Asterisks stand for the values in C(proxies), for those of settings whose names speak of a token, a password or
+      the like, and for user and password in addresses.
   returned: success
   type: dict
   sample: {"icc": false}
@@ -175,7 +178,7 @@ filesystem:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.engine import Engine
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import survey
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import presentable, survey
 
 
 def main() -> None:
@@ -187,7 +190,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     found = survey(module.params["config"], module.params["data_root"], Service(module.run_command), Engine())
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, **presentable(found))
 
 
 if __name__ == "__main__":

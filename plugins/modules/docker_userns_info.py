@@ -45,7 +45,7 @@ options:
     elements: str
     default: []
   record:
-    description: The file that remembers what each key was before.
+    description: The file that remembers what each setting was before.
     type: path
   carry_directory:
     description: Where saved images wait for the daemon that is to load them.
@@ -70,7 +70,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: What M(bulkhead.workspace.docker_host_info) returns.
+  description: What M(bulkhead.workspace.docker_host_info) returns, with the same values masked.
   returned: success
   type: dict
   sample: {"active": true, "installed": true}
@@ -102,7 +102,7 @@ differences:
   elements: dict
   sample: [{"key": "icc", "action": "added", "before": null, "after": false}]
 foreign:
-  description: With O(state=absent), keys that somebody else has changed. They stay.
+  description: With O(state=absent), settings that somebody else has changed, as C(KEY) or C(KEY/ENTRY). They stay.
   returned: success
   type: list
   elements: str
@@ -179,7 +179,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import request_problems
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.plan import Plan, plan
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import survey
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import presentable, survey
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.validate import validate
 from ansible_collections.bulkhead.workspace.plugins.module_utils._drain.act import DRAIN_FILE
 from ansible_collections.bulkhead.workspace.plugins.module_utils._drain.wish import ARGUMENT, DrainWish, obstacles
@@ -206,7 +206,7 @@ class UsernsLook:
         hidden, root = self._hidden(host, wanted)
         directory = self.params["carry_directory"]
         return {
-            "host": host,
+            "host": presentable(host),
             "account": _account(self.params["user"]),
             "subid_problems": problems,
             "subid_changes": any(old != new for old, new in texts.values()),

@@ -35,11 +35,12 @@ Move = Callable[[str, str], None]
 
 
 class ConfigFile:
-    """daemon.json on disk."""
+    """daemon.json on disk, or another file like it. `mode` is that of a new file, as far as `move` leaves it."""
 
-    def __init__(self, path: str, move: Move) -> None:
+    def __init__(self, path: str, move: Move, *, mode: int = 0o644) -> None:
         self.path = path
         self._move = move
+        self._mode = mode
 
     def read(self) -> str | None:
         try:
@@ -61,7 +62,7 @@ class ConfigFile:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).chmod(0o644)
+            Path(temporary).chmod(self._mode)
             self._move(temporary, self.path)
         finally:
             Path(temporary).unlink(missing_ok=True)

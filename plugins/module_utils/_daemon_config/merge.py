@@ -99,6 +99,18 @@ def excerpt(document: dict[str, Any], changes: list[Difference]) -> dict[str, An
     return {key: value for key, value in document.items() if key in touched}
 
 
+def entries(key: str, value: Any) -> dict[str, Any] | None:
+    """The entries of an object or option list; None for a value that has none."""
+    if key in OPTION_LISTS and _is_option_list(value):
+        return dict(_options(value))
+    return value if isinstance(value, dict) else None
+
+
+def with_entry(key: str, name: str, value: Any) -> dict[str, Any]:
+    """The settings that give one entry of an object or option list its value."""
+    return {key: [f"{name}={value}"] if key in OPTION_LISTS else {name: value}}
+
+
 def _merged(key: str, old: Any, new: Any) -> Any:
     if key in OPTION_LISTS and _is_option_list(old) and _is_option_list(new):
         return [f"{name}={value}" for name, value in {**_options(old), **_options(new)}.items()]

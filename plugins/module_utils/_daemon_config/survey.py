@@ -24,6 +24,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.errors import (
     DaemonConfigError,
 )
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.mask import masked
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.root import (
     DEFAULT_ROOT,
     contents_of,
@@ -37,7 +38,10 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
 def survey(config_path: str, wanted_root: str | None, service: Service, engine: Engine) -> dict[str, Any]:
-    """The return values of docker_host_info, by name. A stopped daemon is not started by the question."""
+    """The return values of docker_host_info, by name. A stopped daemon is not started by the question.
+
+    The settings are whole, as a plan needs them; what leaves the host goes through `presentable`.
+    """
     config, config_error = _read_config(config_path)
     state = service.state()
     server, running, server_error = _ask_server(engine) if state.active else ({}, [], "")
@@ -61,6 +65,11 @@ def survey(config_path: str, wanted_root: str | None, service: Service, engine: 
         "contents": {name: list(names) for name, names in asdict(contents_of(current_root)).items()},
         "filesystem": _describe_filesystem(data_root),
     }
+
+
+def presentable(found: dict[str, Any]) -> dict[str, Any]:
+    """What survey found, without the secrets of the settings."""
+    return {**found, "config": masked(found["config"])}
 
 
 def _read_config(path: str) -> tuple[dict[str, Any], str]:

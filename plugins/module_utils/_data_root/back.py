@@ -24,7 +24,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.conv
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.errors import DataRootError
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.host import Host, guarded
-from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.plan import Plan, human
+from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.plan import Plan, human, silence_problems
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.remount import recorded
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.survey import Facts
 from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.trees import Comparison
@@ -34,7 +34,9 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._data_root.wish
 def decide_back(wish: Wish, facts: Facts, *, used: int, free: int) -> Plan:
     """The plan for the way back; `used` and `free` are bytes of the data and of the file system below the mount."""
     if not facts.committed:
-        return Plan("remount" if recorded() else "keep", ())
+        target = recorded()
+        act = "remount" if target else "keep"
+        return Plan(act, (*_remount_problems(wish, facts, target), *silence_problems(act, facts)))
     problems = []
     if not facts.empty and not wish.convert_ok:
         problems.append(
@@ -46,7 +48,17 @@ def decide_back(wish: Wish, facts: Facts, *, used: int, free: int) -> Plan:
             f"cannot give {wish.root} back: {human(used)} do not fit into the {human(free)} that are free below the "
             "mount; free some space"
         )
-    return Plan("return", tuple(problems))
+    return Plan("return", (*problems, *silence_problems("return", facts)))
+
+
+def _remount_problems(wish: Wish, facts: Facts, target: str) -> list[str]:
+    """The same consent as on the way forth; a remount that was cut short had it."""
+    if not target or wish.remount_ok or (facts.note and facts.note.act == "remount"):
+        return []
+    return [
+        f"cannot take pquota off {target}: it is mounted with it; allow the remount, which takes pquota out again, "
+        f"stops Docker and mounts {target} again"
+    ]
 
 
 @dataclass

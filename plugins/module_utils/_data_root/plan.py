@@ -39,17 +39,20 @@ def decide(wish: Wish, facts: Facts) -> Plan:
     problems = wish.problems() + _host_problems(wish, facts)
     if not problems:
         problems = {"keep": _keep, "convert": _convert, "finish": _finish, "remount": _remount}[act](wish, facts)
-    if act != "keep" and facts.silence:
-        problems.append(
-            f"cannot tell which containers are running: {facts.silence}; bring Docker back to health, or stop it"
-        )
     return Plan(
         act=act,
-        problems=tuple(problems),
+        problems=(*problems, *silence_problems(act, facts)),
         grow=_grow(wish, facts) if act == "keep" else 0,
         remove_old=wish.remove_old_ok and facts.aside and act == "keep",
         warning=_warning(wish, facts) if act == "keep" else "",
     )
+
+
+def silence_problems(act: str, facts: Facts) -> list[str]:
+    """What stands against an act that stops Docker where it does not say whom that would hit."""
+    if act == "keep" or not facts.silence:
+        return []
+    return [f"cannot tell which containers are running: {facts.silence}; bring Docker back to health, or stop it"]
 
 
 def _act(wish: Wish, facts: Facts) -> str:

@@ -11,6 +11,7 @@ XFS turns its quotas on when it is mounted, and at no other time: hence unmount 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,8 @@ class Remount:
         RECORD.unlink(missing_ok=True)
 
     def _apply(self, change: Callable[[str], None], way_back: Callable[[str], None], *, wanted: bool) -> None:
-        note.write(self.wish.note, note.Note("remount", self.target, self.active))
         unit = self.host.do("name the unit", "systemd-escape", "--path", "--suffix=mount", self.target).strip()
+        note.write(self.wish.note, note.Note("remount", self.target, self.active))
         start = ["systemctl start docker.service"] if self.active else []
         with guarded("systemctl daemon-reload", f"systemctl start '{unit}'", *start):
             try:
@@ -61,11 +62,35 @@ class Remount:
                 if _enforced(self.target) is not wanted:
                     raise DataRootError(f"cannot trust {self.target}: the kernel took the options otherwise")
             except (DataRootError, OSError) as error:
-                way_back(unit)
-                self._mount_again(unit)
-                self._done()
-                raise DataRootError(f"{error}; {self.target} is mounted as before") from error
+                raise DataRootError(f"{error}; {self._back(unit, way_back, wanted=wanted)}") from error
             self._done()
+
+    def _back(self, unit: str, way_back: Callable[[str], None], *, wanted: bool) -> str:
+        """The files, the mount and Docker as before, each as far as it can be; what became of them, in words."""
+        said = []
+        try:
+            # What failed before the record was written has changed nothing.
+            if RECORD.exists():
+                way_back(unit)
+        except (DataRootError, OSError) as error:
+            said.append(f"what it is at boot could not be put back: {error}")
+        self.host.try_to(["systemctl", "daemon-reload"])
+        # What is still mounted has its quotas as before, for only a mount changes them. To unmount it, most likely what
+        # has just failed, would fail again and keep Docker from its start.
+        if not os.path.ismount(self.target):
+            self.host.try_to(["systemctl", "start", unit])
+        if not os.path.ismount(self.target):
+            # Docker would begin anew in the empty directory. The note stays, and has the next run mount and start.
+            return "; ".join(
+                [f"{self.target} is not mounted, so Docker stays stopped; mount it and run this again", *said]
+            )
+        if wanted and not said:
+            RECORD.unlink(missing_ok=True)
+        try:
+            self._done()
+        except DataRootError as error:
+            said.append(str(error))
+        return "; ".join([f"{self.target} is mounted as before", *said])
 
     def _done(self) -> None:
         if self.active:
@@ -103,9 +128,9 @@ class Remount:
         units.DROP_IN.unlink(missing_ok=True)
 
 
-def recorded() -> bool:
-    """Whether a mount has been changed by this module and not changed back."""
-    return RECORD.exists()
+def recorded() -> str:
+    """The mount that has been changed by this module and not changed back; empty where there is none."""
+    return str(_record()["target"]) if RECORD.exists() else ""
 
 
 def _record() -> dict[str, str | None]:

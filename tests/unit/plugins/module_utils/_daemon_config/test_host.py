@@ -11,11 +11,13 @@ from pathlib import Path
 
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config import pending
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.journal import last_words
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.mask import MASK
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.root import (
     contents_of,
     is_empty,
     namespaces_of,
 )
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import presentable
 
 
 def test_the_dying_line_wins_over_what_systemd_adds() -> None:
@@ -82,6 +84,28 @@ def test_a_restart_stays_due_until_a_daemon_started_after_the_note(tmp_path: Pat
     assert not pending.restart_due(note, 1010.0)
     pending.remove_note(config)
     assert pending.read_note(config) is None
+
+
+def test_secrets_of_the_settings_are_masked_and_nothing_else() -> None:
+    config = {
+        "proxies": {"http-proxy": "http://192.0.2.1:3128", "https-proxy": "http://user:pass@192.0.2.1"},
+        "log-opts": {"splunk-token": "pass", "splunk-url": "https://user:p/a@ss@192.0.2.1/x", "max-size": "10m"},
+        "registry-mirrors": ["https://user:pass@192.0.2.1", "https://mirror.test"],
+        "runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--network=none"]}},
+        "iptables": False,
+        "mtu": 1400,
+    }
+    shown = presentable({"config": config, "active": True})
+    assert shown == {
+        "config": {
+            **config,
+            "proxies": {"http-proxy": MASK, "https-proxy": MASK},
+            "log-opts": {"splunk-token": MASK, "splunk-url": f"https://{MASK}@192.0.2.1/x", "max-size": "10m"},
+            "registry-mirrors": [f"https://{MASK}@192.0.2.1", "https://mirror.test"],
+        },
+        "active": True,
+    }
+    assert "pass" in str(config) and "pass" not in str(shown)
 
 
 def test_half_a_note_means_that_the_file_was_not_touched(tmp_path: Path) -> None:

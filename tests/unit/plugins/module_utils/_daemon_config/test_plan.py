@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.carry import file_of, waiting
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.journal import reload_refusal
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import differences
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.pending import Note
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.plan import plan
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.record import Record
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.record import Record, load, save
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import ServiceState
 
 UP = ServiceState(exists=True, active=True, enabled=True, started=1000.0)
 DOWN = ServiceState(exists=True, active=False, enabled=True, started=0.0)
-RUNTIME = {"runtimes": {"runsc": {"path": "/usr/bin/runsc"}}}
+RUNTIME: dict[str, Any] = {"runtimes": {"runsc": {"path": "/usr/bin/runsc"}}}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +66,86 @@ def test_what_somebody_else_has_changed_since_stays_and_is_named() -> None:
     after, foreign = record.undo({"icc": False, "userns-remap": "alice", "mtu": 1400})
     assert after == {"userns-remap": "alice", "mtu": 1400}
     assert foreign == ["userns-remap"]
+
+
+def taken_back(record: Record, current: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    settings, remove, foreign = record.wish(current)
+    return plan(current, settings, remove, state=DOWN, note=None).new, foreign
+
+
+NVIDIA = {"nvidia": {"path": "/usr/bin/nvidia-container-runtime"}}
+
+
+@pytest.mark.parametrize("before", [{}, {"runtimes": NVIDIA}])
+def test_what_others_have_added_to_an_object_does_not_keep_ours_in_it(before: dict[str, Any]) -> None:
+    set_by_us = {"runtimes": {**before.get("runtimes", {}), **RUNTIME["runtimes"]}}
+    record = recorded(before, set_by_us)
+    assert taken_back(record, set_by_us) == (before, [])
+    assert taken_back(record, {"runtimes": {**RUNTIME["runtimes"], **NVIDIA}}) == ({"runtimes": NVIDIA}, [])
+
+
+def test_an_entry_that_somebody_else_has_changed_stays_alone() -> None:
+    record = recorded({"log-opts": {"max-size": "1g"}}, {"log-opts": {"max-size": "10m", "max-file": "3"}})
+    current = {"log-opts": {"max-size": "10m", "max-file": "5", "labels": "x"}}
+    after, foreign = taken_back(record, current)
+    assert after == {"log-opts": {"max-size": "1g", "max-file": "5", "labels": "x"}}
+    assert foreign == ["log-opts/max-file"]
+
+
+def test_an_object_in_an_entry_comes_back_whole() -> None:
+    before = {"runtimes": {"runsc": {"path": "/opt/runsc", "runtimeArgs": ["--debug"]}}}
+    record = recorded(before, {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "options": {"a": 1}}}})
+    assert taken_back(record, {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "options": {"a": 1}}}}) == (before, [])
+
+
+def test_options_come_back_by_name() -> None:
+    record = recorded({"storage-opts": ["a=1", "gone=1"]}, {"storage-opts": ["a=2", "b=1"]})
+    after, foreign = taken_back(record, {"storage-opts": ["theirs=1", "b=1", "a=2"]})
+    assert not differences({"storage-opts": ["a=1", "theirs=1", "gone=1"]}, after)
+    assert foreign == []
+
+
+def test_a_record_of_whole_keys_is_understood(tmp_path: Path) -> None:
+    file = tmp_path / "gvisor.json"
+    keys = {
+        "icc": {"before": {"value": True}, "after": {"value": False}},
+        "runtimes": {"before": {"absent": True}, "after": {"value": RUNTIME["runtimes"]}},
+        "log-opts": {"before": {"value": {"a": "1", "b": "1"}}, "after": {"value": {"a": "1", "b": "2"}}},
+    }
+    file.write_text(json.dumps({"keys": keys}))
+    record = load(str(file))
+    current = {"icc": False, "runtimes": {**RUNTIME["runtimes"], **NVIDIA}, "log-opts": {"a": "1", "b": "2", "c": "1"}}
+    expected = {"icc": True, "runtimes": NVIDIA, "log-opts": {"a": "1", "b": "1", "c": "1"}}
+    assert taken_back(record, current) == (expected, [])
+    save(str(file), record)
+    assert load(str(file)) == record
+
+
+def test_what_is_back_already_is_nobody_elses() -> None:
+    assert taken_back(recorded({}, RUNTIME), {"runtimes": NVIDIA}) == ({"runtimes": NVIDIA}, [])
+
+
+def test_what_has_stayed_can_still_be_taken_back_later() -> None:
+    record = recorded({}, {**RUNTIME, "icc": False})
+    theirs = {"runtimes": {"runsc": {"path": "/opt/runsc"}}}
+    after, foreign = taken_back(record, {**theirs, "icc": False})
+    assert (after, foreign) == (theirs, ["runtimes/runsc"])
+    left = record.left(foreign)
+    assert list(left.keys) == foreign
+    assert taken_back(left, RUNTIME) == ({}, [])
+    # The owner begins anew: what he finds now is what was before.
+    left.note(theirs, RUNTIME, differences(theirs, RUNTIME))
+    assert taken_back(left, RUNTIME) == (theirs, [])
+
+
+def test_a_record_is_for_root_alone(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    for _again in range(2):
+        save(str(file), recorded({}, RUNTIME))
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.unlink()
 
 
 def test_a_refused_reload_is_told_in_dockerds_words() -> None:
