@@ -43,7 +43,8 @@ def role_variable(role: str, name: str, **given: Any) -> Any:
         raw |= yaml.safe_load(source.read_text(encoding="utf-8")) or {}
     raw |= given
     environment = NativeEnvironment()
-    environment.filters["bool"] = bool  # The roles' defaults are of the right type.
+    # As Ansible's own, without Ansible: a text counts by its word, not because it is there.
+    environment.filters["bool"] = lambda value: str(value).lower() in ("yes", "on", "true", "1")
 
     def resolve(value: Any) -> Any:
         if isinstance(value, dict):
