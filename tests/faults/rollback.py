@@ -44,6 +44,7 @@ _KEPT = (
 
 _VARIABLES: dict[str, object] = {
     "workspace_environment": "development",
+    "workspace_rollout": "there",
     "conversation_id": "there-and-back",
     "workspace_image": "bulkhead/workspace:demo",
     "xfs_quota_size": "4G",
@@ -59,10 +60,26 @@ _VARIABLES: dict[str, object] = {
 }
 
 
+def start(host: Machine, name: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """Run one of the collection's playbooks."""
+    words = ["-i", str(host.inventory), "-e", json.dumps({**_VARIABLES, **more}), f"bulkhead.workspace.{name}"]
+    return subprocess.run(["ansible-playbook", *words], capture_output=True, text=True, env=ansible_environment())
+
+
+def refused(host: Machine) -> str:
+    """The way back without the last role's consent: it must be told before the first role's change."""
+    before = host.check(_STATE)
+    done = start(host, "rollback", xfs_quota_convert_ok=False)
+    if done.returncode == 0 or "cannot take the hardening back; nothing was changed." not in done.stdout:
+        raise FaultError(f"rollback.yml does not refuse:\n{done.stdout[-6000:]}{done.stderr}")
+    if host.check(_STATE) != before:
+        raise FaultError("rollback.yml refuses, and has changed the host")
+    return "refused; nothing was changed"
+
+
 def play(host: Machine, name: str, **more: object) -> str:
     """Run one of the collection's playbooks to its end; its recap."""
-    words = ["-i", str(host.inventory), "-e", json.dumps({**_VARIABLES, **more}), f"bulkhead.workspace.{name}"]
-    done = subprocess.run(["ansible-playbook", *words], capture_output=True, text=True, env=ansible_environment())
+    done = start(host, name, **more)
     if done.returncode != 0:
         raise FaultError(f"{name}.yml does not finish:\n{done.stdout[-6000:]}{done.stderr}")
     found = re.search(r"ok=\d+ +changed=\d+", done.stdout)
@@ -93,6 +110,7 @@ def run(release: str) -> list[str]:
         print("workspace.yml:", play(host, "workspace"), flush=True)
         host.check("docker exec ws-there-and-back sh -c 'echo work >/workspace/notes'")
         print("workspace.yml, absent:", play(host, "workspace", workspace_state="absent"), flush=True)
+        print("rollback.yml without a consent:", refused(host), flush=True)
         print("rollback.yml:", play(host, "rollback"), flush=True)
         print("rollback.yml again:", play(host, "rollback"), flush=True)
         wrong, kept = leftovers(state + data, host.check(_STATE) + host.check(CHECK))

@@ -87,8 +87,9 @@ def nothing_is_left_to_do(hosts: Fleet) -> str:
 
 
 def one_report_for_all(hosts: Fleet) -> str:
-    started = hosts.play("workspace", conversation_id="talk", workspace_image=IMAGE)
-    insist(started.status == 0, started)
+    for name, conversation in zip(NAMES, ("one", "two", "talk"), strict=True):
+        started = hosts.play("workspace", "--limit", name, conversation_id=conversation, workspace_image=IMAGE)
+        insist(started.status == 0, started)
     insist(hosts.machines[BUSY].check("docker exec ws-talk cat /workspace/note") == "kept\n", started)
     reports = hosts.inventory.parent / "reports"
     run = hosts.play("verify", workspace_report=str(reports))

@@ -24,7 +24,12 @@ SOUND: dict[str, Any] = {
 
 
 def play(
-    home: Path, hosts: dict[str, dict[str, Any]], *more: str, name: str = "preflight", **variables: Any
+    home: Path,
+    hosts: dict[str, dict[str, Any]],
+    *more: str,
+    name: str = "preflight",
+    storage: dict[str, dict[str, Any]] | None = None,
+    **variables: Any,
 ) -> tuple[int, str]:
     """Runs a playbook of the collection over hosts that nobody can reach; exit status, and the output on one line."""
     inventory = {
@@ -32,7 +37,7 @@ def play(
             "hosts": hosts,
             "vars": {"ansible_host": "127.0.0.1", "ansible_port": 9, **SOUND, **variables},
         },
-        "workspace_storage": {"hosts": {"controller": {"ansible_connection": "local"}}},
+        "workspace_storage": {"hosts": storage or {"controller": {}}, "vars": {"ansible_connection": "local"}},
     }
     file = home / "inventory.json"
     file.write_text(json.dumps(inventory))
@@ -60,13 +65,23 @@ def test_sound_wishes_pass(tmp_path: Path) -> None:
     ("variables", "words"),
     [
         ({"docker_userns_enabled": False}, ["L7", "set docker_userns_enabled to true"]),
+        # As an inventory in INI says it.
+        ({"docker_userns_enabled": "false"}, ["L7", "set docker_userns_enabled to true"]),
+        ({"docker_userns_state": "absent"}, ["L7", "docker_userns_state to present"]),
         ({"seccomp_enabled": False}, ["L2 (seccomp) is off", "set seccomp_enabled to true"]),
+        ({"seccomp_enabled": "no"}, ["L2 (seccomp) is off", "set seccomp_enabled to true"]),
         ({"seccomp_state": "absent"}, ["L2 (seccomp) is off", "seccomp_state to present"]),
         ({"seccomp_mode": "learn"}, ["L2 (seccomp) only learns", "set seccomp_mode to enforce"]),
         ({"apparmor_enabled": False}, ["L2 (AppArmor) is off", "set apparmor_enabled to true"]),
+        ({"apparmor_enabled": "off"}, ["L2 (AppArmor) is off", "set apparmor_enabled to true"]),
+        ({"apparmor_state": "absent"}, ["L2 (AppArmor) is off", "apparmor_state to present"]),
         ({"apparmor_mode": "complain"}, ["L2 (AppArmor) only complains", "set apparmor_mode to enforce"]),
         ({"xfs_quota_enabled": False}, ["L3", "set xfs_quota_enabled to true"]),
+        ({"xfs_quota_enabled": "false"}, ["L3", "set xfs_quota_enabled to true"]),
+        ({"xfs_quota_state": "absent"}, ["L3", "xfs_quota_state to present"]),
         ({"credential_proxy_enabled": False}, ["L6", "set credential_proxy_enabled to true"]),
+        ({"credential_proxy_enabled": "0"}, ["L6", "set credential_proxy_enabled to true"]),
+        ({"credential_proxy_state": "absent"}, ["L6", "credential_proxy_state to present"]),
         ({"workspace_serial": 1}, ["workspace_serial is set in the inventory", "-e workspace_serial="]),
         ({"workspace_environment": "prod"}, ["workspace_environment is prod", "development, staging, production"]),
         ({"apparmor_mod": "enforce"}, ["no variable 'apparmor_mod'", "correct the name"]),
@@ -94,10 +109,26 @@ def test_what_an_environment_may_leave_out(tmp_path: Path, environment: str, sta
     assert "only complains" not in output
 
 
-def test_retention_is_required_in_production(tmp_path: Path) -> None:
-    status, output = play(tmp_path, {"one": {}}, *WISHES_ONLY, "-e", '{"s3_lifecycle_enabled": false}')
+@pytest.mark.parametrize(
+    "given", ['{"s3_lifecycle_enabled": false}', "s3_lifecycle_enabled=false", "s3_lifecycle_state=absent"]
+)
+def test_retention_is_required_in_production(tmp_path: Path, given: str) -> None:
+    status, output = play(tmp_path, {"one": {}}, *WISHES_ONLY, "-e", given)
     assert status != 0
-    assert "S3 retention is off; set s3_lifecycle_enabled to true" in output
+    cure = "set s3_lifecycle_enabled to true and s3_lifecycle_state to present"
+    assert f"S3 retention is off on controller; {cure}" in output
+
+
+def test_every_host_of_the_storage_has_to_keep_its_retention(tmp_path: Path) -> None:
+    storage: dict[str, dict[str, Any]] = {
+        "first": {},
+        "second": {"s3_lifecycle_enabled": "false"},
+        "third": {"s3_lifecycle_state": "absent"},
+        "fourth": {"s3_lifecycle_enabled": "yes"},
+    }
+    status, output = play(tmp_path, {"one": {}}, *WISHES_ONLY, storage=storage)
+    assert status != 0
+    assert "S3 retention is off on second, third; set" in output
 
 
 def test_a_group_for_the_retention_is_required_in_production(tmp_path: Path) -> None:
@@ -134,3 +165,17 @@ def test_the_roll_out_stops_before_its_first_change(tmp_path: Path) -> None:
     assert "only complains" in report
     assert set(CHANGED.findall(output)) == {"0"}
     assert "Harden the hosts" not in output
+
+
+def test_the_way_back_stops_before_its_first_change(tmp_path: Path) -> None:
+    status, output = play(tmp_path, {"one": {}, "two": {}}, name="rollback")
+    assert status != 0
+    report = output.partition("cannot take the hardening back; nothing was changed.")[2].partition("Correct them")[0]
+    assert "2 of 2 hosts have problems:" in report
+    assert report.count("the host does not answer; mend its connection") == 2, output
+    assert "Take the hardening back" not in output.partition("PLAY RECAP")[0]
+
+
+def test_the_way_back_checks_the_named_roles_only(tmp_path: Path) -> None:
+    _status, output = play(tmp_path, {"one": {}}, "--tags", "seccomp,gvisor", name="rollback")
+    assert set(re.findall(r"Check the variables of ([a-z_]+)", output)) == {"seccomp", "gvisor"}, output
