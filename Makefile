@@ -15,6 +15,7 @@ include tests/make/release.mk
 .PHONY: help clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@printf '  make %-16s one of: %s\n' bench-NAME '$(BENCHMARKS)' long-NAME '$(LONG_RUNS)'
 
 clean: ## Ends the VMs of this checkout and deletes all that was built (the image cache too)
 	-python3 molecule/shared/vm down --all

@@ -13,7 +13,9 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 setup: packages $(VENV_STAMP) $(COLLECTION) ## Installs what tests and demo need: Debian packages and .venv
 
 packages:
-	@missing=$$(for p in $(APT_PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@# A name that an installed package provides counts as well: nodejs of its makers brings npm, and Debian's npm would remove it.
+	@have=$$(dpkg-query -W -f='$${Status}, $${Package}, $${Provides}\n' | sed -n 's/^[a-z]* ok installed,//p' | tr -s ', ' '\n'); \
+	missing=$$(for p in $(APT_PACKAGES); do grep -qxF -- "$$p" <<<"$$have" || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "set-up: installing Debian packages:" $$missing; \
 	  $(SUDO) apt-get -o DPkg::Lock::Timeout=400 -qq update; \

@@ -67,6 +67,7 @@ CHAPTERS = {
             "docs/guide-rollout.md",
             "docs/guide-proxy.md",
             "docs/guide-monitoring.md",
+            "docs/guide-emergency.md",
             "docs/guide-volumes.md",
             "docs/guide-profiles.md",
             "docs/guide-archive.md",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from proxy_stand import Certificates, Forwarder, Proxy
 
 from proxy.indexes import npm_route, python_routes
 
-needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed on this machine")
 Start = Callable[..., "Mirror"]
 
 
@@ -114,7 +112,6 @@ def test_pip_gets_no_release_that_is_too_young(start: Start, tmp_path: Path) -> 
     assert "six" in mirror.fetched()
 
 
-@needs_npm
 def test_npm_installs_a_tree(start: Start, tmp_path: Path) -> None:
     mirror = start(npm_route(minimum_age_days=30))
     code, said = npm(mirror, tmp_path, "install", "chalk@4", "is-odd")
@@ -127,7 +124,6 @@ def test_npm_installs_a_tree(start: Start, tmp_path: Path) -> None:
     assert all(package["integrity"] for name, package in lock["packages"].items() if name)
 
 
-@needs_npm
 def test_npm_tells_why(start: Start, tmp_path: Path) -> None:
     mirror = start(npm_route(deny=["is-odd"]))
     code, said = npm(mirror, tmp_path, "install", "is-odd")

@@ -4,8 +4,9 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """The conversations of a host in Prometheus' text format. Pure.
 
-What the kernel does not tell has no sample. Sizes are bytes, times seconds, processors cores. Events are gauges: what
-is read from a log gets less when the log is rotated, which a counter must never do.
+What the kernel does not tell has no sample, but for events: one that nothing tells of is 0. Sizes are bytes, times
+seconds, processors cores. Events are gauges: what is read from a log gets less when the log is rotated, which a counter
+must never do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from .events import TYPES
 
 Sample = tuple[Mapping[str, str], float]
 # Name, help, type.
@@ -60,8 +63,10 @@ def _of_conversation(entry: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, 
     for layer, seen in entry["layers"].items():
         if seen["status"] in ("enforced", "not_enforced"):
             yield "bulkhead_layer_enforced", {"layer": layer}, float(seen["status"] == "enforced")
-    for event in entry["events"]:
-        yield "bulkhead_limit_events", {"type": event["type"]}, event["count"]
+    # All types from the first look on: a series that appears with its first event has not changed for Prometheus.
+    counts = dict.fromkeys(TYPES, 0) | {event["type"]: event["count"] for event in entry["events"]}
+    for name, count in counts.items():
+        yield "bulkhead_limit_events", {"type": name}, count
     usage = entry["usage"]
     if not usage:
         return

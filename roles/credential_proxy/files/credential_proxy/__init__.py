@@ -9,4 +9,5 @@ move the bytes.
 
 from __future__ import annotations
 
-__version__ = "1.0.0"
+# The collection's, of galaxy.yml.
+__version__ = "2.0.0"

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from .refusals import RULES
+
 _PREFIX: Final = "credential_proxy"
 _HELP: Final = {
     "requests_total": "Requests that ended, by route, verdict and status.",
@@ -40,6 +42,8 @@ class Metrics:
         """Begin at zero."""
         self._tallies: dict[tuple[str, str, int], Tally] = {}
         self._rest: _Counters = {name: defaultdict(float) for name in _HELP}
+        # Every rule from the start: for Prometheus a counter that appears with its first refusal has not increased.
+        self._rest["refusals_total"].update({(("rule", rule),): 0.0 for rule in RULES})
 
     def tally(self, route: str, verdict: str, status: int) -> Tally:
         """Return what to add a request to."""

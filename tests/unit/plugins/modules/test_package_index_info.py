@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from ansible_collections.bulkhead.workspace.plugins.modules.package_index_info i
     configured,
     place,
 )
-
-needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed on this machine")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +45,6 @@ def test_the_environment_wins_over_pips_file(monkeypatch: pytest.MonkeyPatch, tm
     assert ask_pip()["pypi"] == {"host": "environment.example.com", "port": 443}
 
 
-@needs_npm
 def test_npm_tells_its_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(ask_npm()["npm"]) == {"host", "port"}
     monkeypatch.setenv("npm_config_registry", "https://registry.example.com/repository/npm/")

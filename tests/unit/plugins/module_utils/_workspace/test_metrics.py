@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import metrics
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.events import TYPES
 
 STOPPED: dict[str, Any] = {
     "conversation_id": "b",
@@ -53,9 +54,15 @@ def test_what_the_kernel_does_not_tell_has_no_sample() -> None:
 
 
 def test_a_stopped_conversation_has_its_state_and_events_only() -> None:
-    assert lines(STOPPED) == [
-        'bulkhead_conversations{state="exited"} 1',
-        'bulkhead_limit_events{conversation="b",type="oom"} 2',
+    first, *events = lines(STOPPED)
+    assert first == 'bulkhead_conversations{state="exited"} 1'
+    assert events[0] == 'bulkhead_limit_events{conversation="b",type="oom"} 2'
+    assert all(line.startswith("bulkhead_limit_events{") for line in events)
+
+
+def test_every_type_of_event_is_there_before_it_happens() -> None:
+    assert [line for line in lines(running()) if "limit_events" in line] == [
+        f'bulkhead_limit_events{{conversation="a",type="{name}"}} 0' for name in TYPES
     ]
 
 
