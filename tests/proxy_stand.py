@@ -65,8 +65,8 @@ class Recorder:
         self._remembers = remembers
         self.answer: Callable[[ssl.SSLSocket, bytes], bool] = self.plain_answer
         self.before_reading: Callable[[], None] = lambda: None
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificates.cert, certificates.key)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificates.cert, certificates.key)
         self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -105,7 +105,7 @@ class Recorder:
     def _serve(self, raw: socket.socket) -> None:
         with raw:
             try:
-                with self._context.wrap_socket(raw, server_side=True) as sock:
+                with self.context.wrap_socket(raw, server_side=True) as sock:
                     data = bytearray()
                     if self._remembers:
                         self.connections.append(data)

@@ -36,6 +36,19 @@ from proxy.stand import Stand
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n"
 DAY = 86400
+TUNNEL = "git.eu-central-1.api.test"
+CHUNKED = (
+    b"POST /v1/messages HTTP/1.1\r\nHost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+# Much work for few bytes: refusals, answers, trailers, tiny chunks, a hello in tiny records.
+HOSTILE = (
+    b"GET /v1/files HTTP/1.1\r\nHost: a\r\n\r\n" * 20,
+    MODELS * 20,
+    CHUNKED + b"0\r\n" + b"a: b\r\n" * 8000,
+    CHUNKED + b"1\r\n{\r\n" * 10_000,
+    f"CONNECT {TUNNEL}:443 HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    + b"".join(b"\x16\x03\x01\0\1" + bytes([byte]) for byte in b"\1\0\x3f" + bytes(2000)),
+)
 
 
 def upstream(stand: Stand) -> str:
@@ -102,7 +115,7 @@ def rotation(stand: Stand) -> str:
     keys = {b"": KEY}
     with many(8, act):
         for turn in range(1, stand.times(200)):
-            body = b"turn %d" % turn
+            body = b'"turn %d"' % turn
             keys[body] = f"sk-ant-rotated-{turn:016}"
             (stand.proxy.credentials / "anthropic").write_text(keys[body])
             assert stand.proxy.reload() == {"ok": True}
@@ -143,7 +156,7 @@ def read_to_end(sock: socket.socket) -> None:
 
 def aborts(stand: Stand) -> str:
     """Clients that hang up at every point of a request, 50,000 times; no memory or descriptor stays behind."""
-    path, raw = stand.path(), message(b"x" * 400)
+    path, raw = stand.path(), message(b"9" * 400)
     count, memory = [0], []
     wanted = stand.times(50_000)
     guard = threading.Lock()
@@ -278,7 +291,8 @@ def neighbour(stand: Stand) -> str:
         return Recorder.plain_answer(sock, request)
 
     stand.recorder.answer = answer
-    stand.proxy.configure(limits={"concurrent_requests": 16})
+    tunnels = [{"host": TUNNEL, "address": f"127.0.0.1:{stand.recorder.port}"}]
+    stand.proxy.configure(limits={"concurrent_requests": 16}, tunnels=tunnels)
     assert stand.proxy.reload() == {"ok": True}
     victim, hostile = stand.path("victim"), stand.path("hostile")
 
@@ -292,23 +306,22 @@ def neighbour(stand: Stand) -> str:
                 times.append(time.perf_counter() - began)
         return sorted(times)[len(times) * 99 // 100]
 
-    attack = b"GET /v1/files HTTP/1.1\r\nHost: a\r\n\r\n"
-
     def act(number: int) -> None:
+        load = HOSTILE[number]
+        # A hello is read anew whenever something of it arrives.
+        step = 6 if load.startswith(b"CONNECT") else len(load)
         with connected(hostile) as sock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            if number % 2:
-                sock.sendall(attack * 20)
-            else:
-                sock.sendall(MODELS * 20)
+            for at in range(0, len(load), step):
+                sock.sendall(load[at : at + step])
             sock.shutdown(socket.SHUT_WR)
             read_to_end(sock)
 
     alone = percentile()
-    with many(4, act):
+    with many(len(HOSTILE), act):
         beside = percentile()
     attacks = sum(record["workspace"] == "hostile" for record in stand.proxy.audit() if "workspace" in record)
     assert beside < 2 * alone, (alone, beside)
-    stand.proxy.configure(limits={})
+    stand.proxy.configure(limits={}, tunnels=[])
     assert stand.proxy.reload() == {"ok": True}
     return f"p99 {alone * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside {attacks} hostile lines in the log"
 

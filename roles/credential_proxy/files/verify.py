@@ -68,6 +68,11 @@ def main(control: str, credentials: str) -> None:
             sys.exit(
                 "cannot rely on the proxy: its audit log cannot be written; look at journalctl -u credential_proxy"
             )
+        if health["configuration"] != "ok":
+            sys.exit(
+                f"cannot rely on the proxy: it keeps an old configuration, because {health['configuration']}; "
+                "mend that, then run the role again"
+            )
         path = order(control, op="open", conversation=name)["socket"]
         try:
             answer = refusal(path)

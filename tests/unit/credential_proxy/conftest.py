@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from credential_proxy.settings import REACHES
 from proxy_stand import KEY, Certificates, Proxy, Recorder
 
 
@@ -48,6 +49,14 @@ def make_proxy(certificates: Certificates) -> Iterator[Callable[..., Proxy]]:
     yield make
     for service in made:
         service.clean_up()
+
+
+@pytest.fixture
+def streaming(make_proxy: Callable[..., Proxy], recorder: Recorder) -> Proxy:
+    """Run a service that looks into no prompt, so that any body passes, and passes as it arrives."""
+    service = make_proxy(recorder.port, provider_reach=list(REACHES))
+    service.start()
+    return service
 
 
 @pytest.fixture(scope="session")

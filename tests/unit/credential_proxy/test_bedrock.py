@@ -9,6 +9,7 @@ import pytest
 from credential_proxy.decision import Forward
 from credential_proxy.model_choice import model_of
 from credential_proxy.policy import Gate, check_model, decide
+from credential_proxy.prompt import read_prompt
 from credential_proxy.refusals import Refusal
 from credential_proxy.request import RequestHead
 from credential_proxy.settings import Policy, Route
@@ -91,13 +92,14 @@ def test_a_conversation_s_models_are_on_top_of_the_route_s() -> None:
 
 
 def test_model_of_a_body() -> None:
-    assert model_of(b'{"model": "claude-x", "messages": []}') == "claude-x"
+    assert model_of(read_prompt(b'{"model": "claude-x", "messages": [{"model": 1, "model": 2}]}')) == "claude-x"
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"model": 1}', b'{"model": "a", "model": "b"}', b"\xff", b"[" * 100000]
+    "body",
+    [b"[]", b"{}", b"1", b'{"model": 1}', b'{"model": "a", "model": "b"}', b'{"model": "a", "\\u006dodel": "b"}'],
 )
 def test_body_without_one_clear_model(body: bytes) -> None:
     with pytest.raises(Refusal) as caught:
-        model_of(body)
+        model_of(read_prompt(body))
     assert caught.value.rule == "model-missing"

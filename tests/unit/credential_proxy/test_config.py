@@ -67,6 +67,48 @@ def test_all_problems_at_once() -> None:
         assert part in text
 
 
+INDEX = {"name": "pypi", "type": "pypi", "prefix": "/pypi/", "host": "index.test"}
+FILES = {"name": "files", "type": "pypi_files", "prefix": "/files/", "host": "files.test"}
+
+
+def test_patterns_of_python_packages_are_spelled_like_names() -> None:
+    lists = {"deny": ["PyYAML", "Foo_Bar.?", "x__*"], "allow": ["A.b*"]}
+    npm = {**INDEX, "name": "npm", "type": "npm", "prefix": "/npm/", "deny": ["@Foo/a_b"]}
+    config = parse(json.dumps({"routes": [{**INDEX, **lists}, {**FILES, **lists}, npm]}))
+    for route in config.routes[:2]:
+        assert (route.packages.deny, route.packages.allow) == (("pyyaml", "foo-bar-?", "x-*"), ("a-b*",))
+    assert config.routes[2].packages.deny == ("@Foo/a_b",)
+
+
+@pytest.mark.parametrize(
+    ("index", "files", "key"),
+    [
+        ({"deny": ["evil"]}, {}, "deny"),
+        ({"deny": ["evil"]}, {"deny": ["other"]}, "deny"),
+        ({"allow": ["six"]}, {"allow": ["six", "seven"]}, "allow"),
+        ({"minimum_age_days": 7}, {"minimum_age_days": 6}, "minimum_age_days"),
+        ({"deny": ["A_b", "c"], "minimum_age_days": 1}, {"deny": ["c", "a.B"], "minimum_age_days": 7}, ""),
+        ({}, {"deny": ["evil"], "allow": ["six"], "minimum_age_days": 7}, ""),
+    ],
+)
+def test_rules_of_an_index_that_nobody_asks(index: dict[str, Any], files: dict[str, Any], key: str) -> None:
+    routes = {"routes": [{**INDEX, **index}, {**FILES, **files}]}
+    if key:
+        (problem,) = problems(routes)
+        assert problem.startswith(f"route 'pypi': {key} must be the same on a route of type pypi_files")
+        assert any(key in problem for problem in problems({"routes": [{**INDEX, **index}]}))
+    else:
+        assert len(parse(json.dumps(routes)).routes) == 2
+
+
+def test_prices() -> None:
+    price = {"model": "m", "input": 4, "output": 20}
+    made = parse(json.dumps({"prices": [price, {**price, "cache_write": 5}, {**price, "cache_write_1h": 9}]})).prices
+    assert [(one.cache_write, one.cache_write_1h) for one in made] == [(4, 6.4), (5, 8.0), (4, 9)]
+    for key in ("cost", "cost_per_day"):
+        assert any("needs prices" in problem for problem in problems({"limits": {key: 1}}))
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"routes": {}}', '{"routes": [], "routes": []}', '"x"', "nul"])
 def test_broken_files(text: str) -> None:
     assert problems(text)

@@ -85,7 +85,7 @@ def check_upstream_bytes(data: bytes, key: str) -> int:
 
 @pytest.mark.parametrize("corpus", ["gunicorn-invalid", "gunicorn-valid", "llhttp-request"])
 def test_nothing_unsafe_reaches_the_upstream(
-    corpora: Path, corpus: str, proxy: Any, recorder: Any, real_key: str
+    corpora: Path, corpus: str, streaming: Any, recorder: Any, real_key: str
 ) -> None:
     reader = llhttp_cases if corpus == "llhttp-request" else gunicorn_cases
     cases = list(reader(corpora / corpus))
@@ -94,13 +94,13 @@ def test_nothing_unsafe_reaches_the_upstream(
     for name, raw in cases:
         for variant in (raw, aimed(raw)):
             recorder.connections.clear()
-            answer = proxy.exchange(variant)
+            answer = streaming.exchange(variant)
             assert not answer or answer.startswith(b"HTTP/1.1 "), name
             if any(check_upstream_bytes(bytes(data), real_key) for data in recorder.connections):
                 forwarded.append(name)
             # The next case must not share an upstream connection with this one.
             recorder.answer = lambda sock, request: not recorder.plain_answer(sock, request)
-    assert proxy.process.poll() is None
+    assert streaming.process.poll() is None
     # A test in which nothing is ever forwarded could not fail.
     assert forwarded
     if corpus == "gunicorn-invalid":

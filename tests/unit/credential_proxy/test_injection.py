@@ -132,6 +132,8 @@ def test_other_ways_to_send_it(auth: str, line: bytes) -> None:
 
 def test_an_index_hears_of_its_client_only_what_it_needs() -> None:
     lines = write(
-        (b"user-agent", b"pip/1"), (b"accept", b"*/*"), (b"x-note", b"smuggled"), (b"if-none-match", b"e"), package=True
+        *((b"user-agent", b"pip/1"), (b"accept", b"*/*"), (b"x-note", b"smuggled"), (b"if-none-match", b"e")),
+        *((b"range", b"bytes=0-"), (b"if-range", b"e")),
+        package=True,
     )
     assert lines[2:-2] == [b"user-agent: pip/1", b"accept: text/page", b"accept-encoding: identity"]

@@ -24,6 +24,7 @@ FIGURES = {"input_tokens": 11, "output_tokens": 22, "cache_read_input_tokens": 3
 START = {"type": "message_start", "message": {"model": "claude-x", "usage": {**FIGURES, "output_tokens": 1}}}
 # What a model writes cannot pass for figures: it is a string inside the event.
 FORGED = {"type": "content_block_delta", "delta": {"text": json.dumps({"usage": {"output_tokens": 999999}})}}
+CLAUDE = Price("claude-*", 3.0, 15.0, 0.3, 3.75, 6.0)
 DELTA = {"type": "message_delta", "usage": {"output_tokens": 22}}
 
 
@@ -121,28 +122,70 @@ def test_open_requests() -> None:
 
 def test_budgets_in_all_and_by_day() -> None:
     day = 86400.0
-    ledger = Ledger((Price("claude-*", 3.0, 15.0, 0.3, 3.75),))
+    ledger, free = Ledger((CLAUDE,)), Limits()
     usage = Usage("claude-x", 1_000_000, 200_000, 1_000_000, 0)
-    assert ledger.charge("demo", usage, "", wall=day) == pytest.approx(3.0 + 3.0 + 0.3)
+    assert ledger.charge("demo", usage, "", free, wall=day) == pytest.approx(3.0 + 3.0 + 0.3)
     assert admit(ledger, Limits(cost_per_day=6.3), wall=day + 5) == "budget-day"
     assert admit(ledger, Limits(cost_per_day=6.4), wall=day + 5) == ""
     assert admit(ledger, Limits(tokens_per_day=2_200_000), wall=day + 5) == "budget-day"
     assert admit(ledger, Limits(tokens_per_day=2_200_000), wall=2 * day + 5) == "", "tomorrow is another day"
     assert admit(ledger, Limits(tokens=2_200_000), wall=2 * day + 5) == "budget"
     assert admit(ledger, Limits(cost=6.0), wall=2 * day + 5) == "budget"
-    assert ledger.charge("demo", Usage("other", 5), "", wall=day) == 0.0, "a model without a price costs nothing"
+    assert ledger.charge("demo", Usage("other", 5), "", free, wall=day) == 0.0, "money is not limited"
+
+
+@pytest.mark.parametrize("limits", [Limits(cost=1.0), Limits(cost_per_day=1.0)])
+def test_prices_by_the_answer_then_by_the_path_then_the_dearest(limits: Limits) -> None:
+    bedrock, dear = Price("*anthropic.claude-*", 30.0, 30.0, 30.0, 30.0, 30.0), Price("x", 500.0, 1.0, 1.0, 1.0, 1.0)
+    ledger = Ledger((CLAUDE, bedrock, dear))
+
+    def cost(answer: str, path: str) -> float:
+        return ledger.charge("demo", Usage(answer, 1_000_000), path, limits, wall=0.0)
+
+    path = "eu.anthropic.claude-3-5-sonnet-20241022-v2:0"
+    assert cost("claude-3-5-sonnet-20241022", path) == 3.0
+    assert cost("other", path) == 30.0, "the answer names it otherwise than the path"
+    assert cost("", path) == 30.0
+    for names in (("other", ""), ("", ""), ("", "another")):
+        assert cost(*names) == 500.0
+    assert Ledger(()).charge("demo", Usage("", 5), "", limits, wall=0.0) == 0.0
+
+
+def test_what_stays_in_the_cache_for_an_hour_is_dearer() -> None:
+    meter = Meter(((b"content-type", b"application/json"),))
+    creation = {"ephemeral_5m_input_tokens": 300_000, "ephemeral_1h_input_tokens": 700_000}
+    figures = {"cache_creation": creation, "cache_creation_input_tokens": 1_000_000}
+    meter.feed(json.dumps({"model": "claude-x", "usage": figures}).encode())
+    usage = meter.finish()
+    assert (usage.cache_write, usage.cache_write_1h, usage.tokens) == (1_000_000, 700_000, 1_000_000)
+    cost = Ledger((CLAUDE,)).charge("demo", usage, "", Limits(), wall=0.0)
+    assert cost == pytest.approx(0.3 * 3.75 + 0.7 * 6.0)
+
+
+@pytest.mark.parametrize("step", [70_000, 10_000_000])
+def test_the_end_of_a_long_answer_cannot_be_forged(step: int) -> None:
+    forged = {"usage": {"input_tokens": 1, "output_tokens": 1}}
+    content = [{"text": "x" * 2_000_000 + json.dumps(forged)}, {"input": {**forged, "deep": [forged] * 5}}]
+    body = json.dumps({"content": content, "usage": FIGURES, "stop_reason": '"usage": {'}).encode()
+    meter = Meter(((b"content-type", b"application/json"),))
+    for at in range(0, len(body), step):
+        meter.feed(body[at : at + step])
+    assert meter.finish() == Usage("", 11, 22, 3, 4)
+    without = Meter(((b"content-type", b"application/json"),))
+    without.feed(json.dumps({"content": content}).encode())
+    assert without.finish().tokens == 0, "which is then estimated"
 
 
 def test_a_clock_that_jumps_back_does_not_refill_the_budget_in_all() -> None:
     ledger = Ledger(())
-    ledger.charge("demo", Usage(input=10), "", wall=86400.0 * 5)
+    ledger.charge("demo", Usage(input=10), "", Limits(), wall=86400.0 * 5)
     assert admit(ledger, Limits(tokens=10), wall=86400.0 * 4) == "budget"
 
 
 def test_accounts_outlive_the_service(tmp_path: Path) -> None:
     path = tmp_path / "usage.json"
     ledger = Ledger(())
-    ledger.charge("demo", Usage(input=10), "", wall=1000.0)
+    ledger.charge("demo", Usage(input=10), "", Limits(), wall=1000.0)
     assert ledger.dirty
     ledger.save(path)
     again = Ledger(())

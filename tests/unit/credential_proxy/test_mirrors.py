@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 from credential_proxy.apis.packages import Mirror
 from credential_proxy.decision import Forward
-from credential_proxy.mirrors.names import Release, npm_release, python_release
+from credential_proxy.limits import PAGE_PARTS
+from credential_proxy.mirrors import npm, simple
+from credential_proxy.mirrors.names import Readings, Release, npm_release, python_readings
+from credential_proxy.observation import observer_of
 from credential_proxy.policy import Gate, decide
 from credential_proxy.refusals import Refusal
 from credential_proxy.request import RequestHead
+from credential_proxy.response import ResponseRelay
 from credential_proxy.settings import PackageRules, Route
+from proxy_stand import http_answer
 
 NOW = 1_800_000_000.0
 OLD, YOUNG = "2020-01-01T00:00:00.000000Z", "2027-01-14T00:00:00.000000Z"
@@ -75,11 +81,40 @@ def page(*uploaded: str) -> dict[str, Any]:
         ("a_b-1!2.0+local.1-1-py3-none-any.whl.metadata", Release("a-b", "1!2.0+local.1")),
         ("python-dateutil-2.9.0.post0.tar.gz", Release("python-dateutil", "2.9.0.post0")),
         ("pytz-2026b.zip", Release("pytz", "2026b")),
+        ("evil-2fa-1.0.tar.gz", Release("evil-2fa", "1.0")),
+        ("evil-2fa-1.0-py3-none-any.whl", Release("evil-2fa", "1.0")),
+        ("six-1.0-2-py3-none-any.whl", Release("six", "1.0")),
+        ("six-1.0-py3.11.egg", Release("six", "1.0")),
+        ("six-1.0.win32.exe", Release("six", "1.0.win32")),
+        ("requests-2-1.0.tar.gz", Release("requests-2", "1.0")),
         *((name, None) for name in ("six", "six.tar.gz", "index.html", "six-1.17.0.sh", "-1.0.tar.gz", "a-b.whl")),
     ],
 )
 def test_names_of_python_files(file: str, release: Release | None) -> None:
-    assert python_release(file) == release
+    readings = python_readings(file)
+    assert (readings.likely[0] if readings is not None else None) == release
+
+
+@pytest.mark.parametrize("start", ["a", "a-", "a-1", "a-1.", "1-", "-1"])
+@pytest.mark.parametrize("end", ["", ".tar.gz", ".tar.gzx", "-py3-none-any.whl", ".egg"])
+def test_long_names_are_read_in_no_time(start: str, end: str) -> None:
+    began = time.process_time()
+    for length in (256, 4000, 15_800):
+        file = (start * length)[: length - len(end)] + end
+        assert length == 256 or python_readings(file) is None
+        python_readings(file)
+    assert time.process_time() - began < 0.1
+    assert python_readings("a" * 245 + "-1.0.tar.gz") is not None
+    assert python_readings("a" * 246 + "-1.0.tar.gz") is None
+
+
+def test_every_reading_of_a_name() -> None:
+    assert python_readings("a-2-1.tar.gz") == Readings(
+        (Release("a", "2-1"), Release("a-2", "1")), (Release("a-2", "1"), Release("a", "2-1"))
+    )
+    assert python_readings("a-2x-1.0.noarch.rpm") == Readings(
+        *[(Release("a", "2x"), Release("a-2x", "1.0.noarch"))] * 2
+    )
 
 
 def test_names_of_npm_files() -> None:
@@ -156,6 +191,29 @@ def test_only_old_releases_and_only_for_the_conversation_that_saw_the_page() -> 
         with pytest.raises(Refusal) as caught:
             ask(target, where=other)
         assert caught.value.rule == "package-age"
+
+
+def test_the_seal_covers_the_metadata_and_names_the_project() -> None:
+    """Pip asks for it at the file's own address, with an ending that the page does not write."""
+    where = gate(PackageRules(allow=("evil",), minimum_age_seconds=7 * 86400))
+    names = ("evil-2fa-1.0.tar.gz", "evil-1.0-py3-none-any.whl")
+    files = [
+        {"filename": name, "url": f"https://files.test/p/{name}", "upload-time": OLD, "core-metadata": {"sha256": "ab"}}
+        for name in names
+    ]
+    _kind, out = rewritten(ask("/pypi/simple/evil/", JSON, where=where), JSON, {"files": files})
+    shown = json.loads(out)["files"]
+    assert all(file["core-metadata"] == {"sha256": "ab"} for file in shown)
+    for file, name, version in zip(shown, names, ("2fa-1.0", "1.0"), strict=True):
+        for ending in ("", ".metadata"):
+            decision = ask(file["url"] + ending, where=where)
+            assert decision.target == f"/p/{name}{ending}"
+            assert decision.facts == {"package": "evil", "version": version}
+    _kind, out = rewritten(ask("/pypi/simple/evil-2fa/", JSON, where=where), JSON, {"files": files[:1]})
+    (file,) = json.loads(out)["files"]
+    with pytest.raises(Refusal) as caught:
+        ask(file["url"], where=where)
+    assert caught.value.rule == "package-denied", "the page said that it is another project's"
 
 
 def test_when_all_are_too_young_fetching_one_tells_the_reason() -> None:
@@ -254,7 +312,80 @@ def test_refused(method: str, target: str, rule: str) -> None:
 def test_an_allow_list_is_all_there_is() -> None:
     where = gate(PackageRules(allow=("six", "@types/*")))
     assert ask("/npm/@types/node", where=where)
-    for target in ("/npm/left-pad", "/pypi-files/requests-1.0.tar.gz"):
+    assert ask("/pypi-files/six-1.0-2-py3-none-any.whl", where=where)
+    for target in (
+        *(
+            "/npm/left-pad",
+            "/pypi-files/requests-1.0.tar.gz",
+            "/pypi-files/six-2-1.0.tar.gz",
+            "/pypi-files/six-2-1.zip",
+        ),
+        *("/pypi-files/six-2fa-1.0-py3-none-any.whl", "/pypi-files/six-2-1.0.noarch.rpm"),
+    ):
         with pytest.raises(Refusal) as caught:
             ask(target, where=where)
         assert caught.value.rule == "package-denied"
+
+
+def test_a_name_with_a_number_in_it() -> None:
+    denied, allowed = gate(PackageRules(deny=("evil-2fa",))), gate(PackageRules(allow=("evil-2fa",)))
+    for file in ("evil-2fa-1.0.tar.gz", "Evil_2FA-1.0.zip", "evil-2fa-1.0-py3-none-any.whl", "evil-2fa-1.0.noarch.rpm"):
+        with pytest.raises(Refusal) as caught:
+            ask(f"/pypi-files/{file}", where=denied)
+        assert caught.value.rule == "package-denied"
+    assert ask("/pypi-files/evil-1.0.tar.gz", where=denied)
+    assert ask("/pypi-files/evil-2fa-1.0.tar.gz", where=allowed).facts == {"package": "evil-2fa", "version": "1.0"}
+
+
+def relayed(forward: Forward, answer: bytes) -> bytes:
+    """Relay an answer to this request."""
+    return ResponseRelay("GET", (), observer_of(forward)).feed(answer)
+
+
+def test_a_package_that_is_too_young_as_a_whole_is_refused_as_such(make_proxy: Any, recorder: Any) -> None:
+    body = json.dumps(document(("2.0.0", "2026-11-22T00:00:00.000Z"))).replace("/repository/npm", "").encode()
+    recorder.answer = lambda sock, _request: sock.sendall(http_answer(b"200 OK", body))
+    index = make_proxy(recorder.port, type="npm", prefix="/npm/", credential=None, minimum_age_days=100_000)
+    index.start()
+    answer = index.exchange(b"GET /npm/pkg HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden: this release is too young")
+    index.stop()
+    assert [record["rule"] for record in index.audit() if record["event"] == "end"] == ["package-age"]
+
+
+@pytest.mark.parametrize("target", ["/npm/pkg", "/pypi/simple/six/", "/pypi-files/six-1.0.tar.gz"])
+@pytest.mark.parametrize("status", [b"206 Partial Content", b"203 Changed", b"204 No Content"])
+def test_parts_and_changed_answers_are_refused(target: str, status: bytes) -> None:
+    """They would pass without being rewritten, or without the file's hash."""
+    with pytest.raises(Refusal) as caught:
+        relayed(ask(target), b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\n\r\n")
+    assert caught.value.rule == "upstream-answer"
+
+
+def test_parts_are_not_offered() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nAccept-Ranges: bytes\r\ncontent-length: 1\r\n\r\nx"
+    assert b"anges" not in relayed(ask("/pypi-files/six-1.0.tar.gz"), answer)
+
+
+def test_long_names_of_npm() -> None:
+    for target in (f"/npm/{'a' * 1100}", f"/npm/pkg/-/pkg-{'1' * 1100}.tgz"):
+        with pytest.raises(Refusal) as caught:
+            ask(target)
+        assert caught.value.rule == "index-path"
+
+
+@pytest.mark.parametrize("form", ["npm", "simple"])
+def test_pages_of_too_many_parts(form: str) -> None:
+    """Their memory would end the service; the smallest objects are the dearest."""
+
+    def read(parts: int) -> None:
+        body = b'{"versions":{},"files":[],"a":[%b]}' % b",".join([b"{}"] * (parts // 2))
+        if form == "npm":
+            npm.rewrite(body, lambda _path, _time: None, "")
+        else:
+            simple.read(simple.JSON_TYPE, body, "https://a.test/", "a")
+
+    read(PAGE_PARTS - 100)
+    with pytest.raises(Refusal) as caught:
+        read(PAGE_PARTS + 100)
+    assert caught.value.rule == "upstream-size"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import socket
@@ -16,8 +17,10 @@ import time
 from typing import Any
 
 import pytest
+import yaml
 from credential_proxy.__main__ import main
-from proxy_stand import http_answer
+from credential_proxy.limits import UNSERVED_AT_ONCE
+from proxy_stand import ROOT, http_answer, read_all
 
 PLAIN = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n" + b'{"model":"m"}'
 USAGE = json.dumps({"model": "m", "usage": {"input_tokens": 70, "output_tokens": 30}}).encode()
@@ -84,6 +87,25 @@ def test_reload_by_the_command(proxy: Any, recorder: Any, capsys: pytest.Capture
     assert "cannot reload" in capsys.readouterr().err
 
 
+def test_the_command_tells_the_service_of_what_cannot_be_read(proxy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or else the service would say that all is well, and would write on in a file that logrotate has renamed."""
+    words = ["reload", "--config", str(proxy.config), "--credentials-directory", str(proxy.credentials)]
+    words += ["--control-socket", str(proxy.directory / "control.sock")]
+    good = proxy.config.read_text()
+    proxy.config.write_text("{broken")
+    proxy.audit_log.rename(proxy.directory / "audit.jsonl.1")
+    assert main(words) == 1
+    assert "the old configuration stays in force" in capsys.readouterr().err
+    assert proxy.control(op="health")["configuration"] != "ok"
+    assert [record["event"] for record in proxy.audit()] == ["reload"]
+    proxy.config.write_text(good)
+    (proxy.credentials / "anthropic").unlink()
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "cannot read credential anthropic in" in said
+    assert "cannot inject credential anthropic: it was not given" in said
+
+
 def test_broken_configuration_keeps_the_good_one(proxy: Any) -> None:
     for text in ("", "{", '{"routes": [{"name": "x"}]}', '{"routes": {}}'):
         good = proxy.config.read_text()
@@ -138,6 +160,47 @@ def test_policy_of_one_conversation(proxy: Any) -> None:
     assert "unknown key 'surprise'" in reply["error"]
 
 
+def test_an_account_is_closed_with_its_conversation(proxy: Any, recorder: Any) -> None:
+    """Also when the closing cuts an answer, which is charged for what has come."""
+    half = threading.Event()
+
+    def begin(sock: ssl.SSLSocket, _request: bytes) -> bool:
+        sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n" + b"x" * 500)
+        half.set()
+        return True
+
+    recorder.answer = begin
+    proxy.configure(limits={"tokens": 150})
+    assert proxy.reload() == {"ok": True}
+    with proxy.connect() as sock:
+        sock.sendall(PLAIN)
+        assert half.wait(10)
+        assert sock.recv(1000)
+        assert proxy.control(op="close", conversation="demo") == {"ok": True, "changed": True}
+    recorder.answer = answer_with_usage
+    assert proxy.exchange(PLAIN)[9:12] == b"200"
+
+
+def test_who_only_gets_refusals_is_let_in_slowly(proxy: Any) -> None:
+    """So that nobody can fill the disk of the log; others do not notice."""
+    refused = b"GET /v1/files HTTP/1.1\r\nHost: a\r\n\r\n"
+    local = b"HEAD /api/hello HTTP/1.1\r\nHost: a\r\n\r\n"
+    for _turn in range(UNSERVED_AT_ONCE // 2):
+        assert b"403" in proxy.exchange(refused)[:20]
+    with proxy.connect() as sock:
+        sock.sendall(local * UNSERVED_AT_ONCE)
+        assert read_all(sock).count(b"HTTP/1.1 200") < UNSERVED_AT_ONCE
+    with proxy.connect() as first, proxy.connect() as second:
+        # The first is let in once the bucket has room, and empties it again.
+        first.sendall(refused)
+        second.sendall(refused)
+        assert b"200" in proxy.exchange(PLAIN, "other")[:20]
+        assert b"403" in read_all(first)[:20]
+        assert b"403" in read_all(second)[:20]
+    lines = [record for record in proxy.audit() if record["event"] == "decision"]
+    assert len(lines) < UNSERVED_AT_ONCE + 100, "every one of them is in the log, and they are few"
+
+
 def test_one_request_at_a_time(proxy: Any, recorder: Any) -> None:
     proxy.configure(limits={"concurrent_requests": 1})
     assert proxy.reload() == {"ok": True}
@@ -172,12 +235,14 @@ def test_metrics_and_health(proxy: Any, recorder: Any) -> None:
     for line in (
         b'credential_proxy_requests_total{route="anthropic",verdict="served",status="200"} 1',
         b'credential_proxy_refusals_total{rule="path"} 1',
+        b'credential_proxy_refusals_total{rule="secret-echo"} 0',
         b'credential_proxy_tokens_total{route="anthropic",kind="input"} 70',
         b"credential_proxy_audit_healthy 1",
     ):
         assert line in text.splitlines()
     status, text = ask(proxy, "/health")
     assert (status, json.loads(text)["audit"]) == (200, True)
+    assert json.loads(text)["version"] == yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
     assert ask(proxy, "/else")[0] == 403
 
 
@@ -220,6 +285,22 @@ def test_verify_finds_every_kind_of_damage(proxy: Any, capsys: pytest.CaptureFix
     proxy.start()
     proxy.stop()
     assert "the log ended 1 lines too early" in verified(proxy, capsys)[1], "a later start does not heal it"
+
+
+def test_verify_finds_lines_that_were_added_while_it_was_stopped(
+    proxy: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the right hash of the line before, which needs no key."""
+    proxy.exchange(PLAIN)
+    proxy.stop()
+    last = proxy.audit_log.read_bytes().splitlines(keepends=True)[-1]
+    forged = {"seq": json.loads(last)["seq"] + 1, "prev": hashlib.sha256(last).hexdigest(), "event": "decision"}
+    with proxy.audit_log.open("ab") as log:
+        log.write(json.dumps(forged).encode() + b"\n")
+    assert "was added while the service was stopped" in verified(proxy, capsys)[1]
+    proxy.start()
+    proxy.stop()
+    assert "was added while the service was stopped" in verified(proxy, capsys)[1], "a later start does not heal it"
 
 
 def test_verify_while_it_runs_and_after_a_kill(proxy: Any, capsys: pytest.CaptureFixture[str]) -> None:

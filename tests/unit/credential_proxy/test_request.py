@@ -47,7 +47,8 @@ def test_plain_request() -> None:
 
 @given(st.integers(1, 200))
 def test_any_split_reads_the_same(step: int) -> None:
-    raw = CHUNKED + b"5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nTrailer: x\r\n\r\n" + HEAD + b"Content-Length: 2\r\n\r\nok"
+    chunks = b"5\r\nhello\r\n6;a=b\r\n world\r\n1\r\n!\r\n1\r\n!\r\n0\r\nTrailer: x\r\n\r\n"
+    raw = CHUNKED + chunks + HEAD + b"Content-Length: 2\r\n\r\nok"
     assert read(raw, step=step) == read(raw)
 
 
@@ -202,6 +203,47 @@ def test_hostile_head(raw: bytes, rule: str) -> None:
 def test_chunked_body_has_the_same_limit() -> None:
     chunk = b"%x\r\n%s\r\n" % (1 << 20, b"a" * (1 << 20))
     assert rule_of(CHUNKED + chunk * 33) == "body-size"
+
+
+@pytest.mark.parametrize("trailers", [b"a: b\r\n" * 101, (b"a: " + b"b" * 1000 + b"\r\n") * 9])
+def test_trailers_are_counted_as_they_arrive(trailers: bytes) -> None:
+    assert rule_of(CHUNKED + b"0\r\n" + trailers) == "chunk"
+
+
+def test_as_many_trailers_as_a_head_may_have_fields() -> None:
+    assert read(CHUNKED + b"0\r\n" + b"a: b\r\n" * 100 + b"\r\n")[1:] == (b"", 1)
+
+
+def chunks(size: int, count: int, *, line: bytes = b"%x\r\n") -> bytes:
+    """Write chunks of one size."""
+    return (line % size + b"a" * size + b"\r\n") * count
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chunks(1, 1100),
+        chunks(1, 1100, line=b"%x;ext\r\n"),
+        chunks(60, 20_000),
+        # What came before in large pieces does not pay for them.
+        chunks(1 << 20, 1) + chunks(1, 1100),
+    ],
+    ids=["bytes", "with extensions", "lines", "late"],
+)
+@pytest.mark.parametrize("step", [None, 7000, 11])
+def test_many_tiny_chunks(body: bytes, step: int | None) -> None:
+    with pytest.raises(Refusal) as caught:
+        read(CHUNKED + body, step=step)
+    assert caught.value.rule == "chunk-size"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [chunks(1, 1000), chunks(64, 20_000), (chunks(1, 1000) + chunks(64_000, 1)) * 5, chunks(1, 900) + chunks(9000, 5)],
+    ids=["few", "average", "now and then", "at first"],
+)
+def test_small_chunks_of_a_working_client(body: bytes) -> None:
+    assert read(CHUNKED + body + b"0\r\n\r\n", step=65536)[2] == 1
 
 
 def test_trailers_are_dropped() -> None:

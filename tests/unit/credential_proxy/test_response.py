@@ -114,6 +114,13 @@ def test_bad_answer(raw: bytes, rule: str) -> None:
     assert rule_of(raw) == rule
 
 
+def test_an_answer_may_come_in_chunks_of_any_size() -> None:
+    answer = relay()
+    out = answer.feed(SSE_HEAD + chunk(b"a") * 20_000 + b"0\r\n\r\n")
+    assert out.endswith(chunk(b"a" * 20_000) + b"0\r\n\r\n")
+    assert answer.complete
+
+
 @pytest.mark.parametrize(
     "raw", [b"", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", SSE_HEAD + b"5\r\nab"]
 )

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 
 import pytest
 from credential_proxy.refusals import Refusal
-from credential_proxy.secret import EchoScanner, Secret
+from credential_proxy.secret import EchoScanner, Secret, needles
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,16 @@ def test_values_that_cannot_be_a_header(value: bytes) -> None:
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
 def test_line_end_of_the_file_is_taken_off(end: bytes) -> None:
     assert Secret(VALUE + end).reveal() == VALUE
+
+
+def test_what_is_looked_for_is_what_is_sent() -> None:
+    for value in (VALUE, VALUE + b"1", VALUE + b"12"):
+        assert needles(Secret(value), "bearer") == (value,)
+        found = needles(Secret(value), "basic")
+        for echo in (value, base64.b64encode(value), base64.b64encode(value).rstrip(b"=")):
+            with pytest.raises(Refusal):
+                EchoScanner(found).feed(b'{"you sent": "' + echo + b'"}')
+    assert needles(None, "none") == ()
 
 
 @given(st.binary(max_size=30), st.binary(max_size=30), st.integers(1, 20))

@@ -102,6 +102,67 @@ def test_another_name_inside(door: Any, recorder: Any, certificates: Any) -> Non
     assert recorder.connections == []
 
 
+def hellos(certificates: Any) -> tuple[ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
+    """A client whose bytes this test carries, with its first hello written."""
+    out, incoming = ssl.MemoryBIO(), ssl.MemoryBIO()
+    inner = ssl.create_default_context(cafile=certificates.ca).wrap_bio(incoming, out, server_hostname=HOST)
+    with pytest.raises(ssl.SSLWantReadError):
+        inner.do_handshake()
+    return inner, incoming, out
+
+
+@pytest.mark.parametrize("size", [2, 300_000])
+def test_a_server_may_ask_for_another_hello(door: Any, recorder: Any, certificates: Any, size: int) -> None:
+    recorder.context.set_ecdh_curve("secp384r1")
+    body = bytes(size)
+    recorder.answer = lambda sock, _request: sock.sendall(http_answer(b"200 OK", body)) is None and False
+    with shaken(opened(door), certificates) as sock:
+        sock.sendall(GET)
+        assert read_all(sock).endswith(body)
+    end = ended(door)
+    assert end["verdict"] == "served"
+    assert end["bytes_out"] > size and end["bytes_in"] > len(GET)
+
+
+def test_another_name_in_the_second_hello(door: Any, recorder: Any, certificates: Any) -> None:
+    recorder.context.set_ecdh_curve("secp384r1")
+    names: list[str | None] = []
+    recorder.context.sni_callback = lambda _sock, name, _context: names.append(name)
+    inner, incoming, out = hellos(certificates)
+    with opened(door) as sock:
+        sock.sendall(out.read())
+        incoming.write(sock.recv(65536))
+        with pytest.raises(ssl.SSLWantReadError):
+            inner.do_handshake()
+        second = out.read()
+        assert second.count(HOST.encode()) == 1, "the server asked for it"
+        sock.sendall(second.replace(HOST.encode(), b"x" * len(HOST)))
+        assert read_all(sock) == b""
+    assert ended(door)["rule"] == "tunnel-name"
+    assert set(names) <= {HOST}
+
+
+def test_what_follows_the_hello_waits_for_the_answer(door: Any, recorder: Any, certificates: Any) -> None:
+    """Or else a second hello with another name could be sent before it was asked for."""
+    recorder.context.set_ecdh_curve("secp384r1")
+    _inner, _incoming, out = hellos(certificates)
+    hello = out.read()
+    with opened(door) as sock:
+        sock.sendall(hello + b"\x14\x03\x03\x00\x01\x01" + hello.replace(HOST.encode(), b"x" * len(HOST)))
+        assert read_all(sock)[:1] == b"\x16", "the server asks again, and is never answered"
+    assert ended(door)["rule"] == "tunnel-name"
+
+
+def test_no_second_message_in_the_record_of_the_hello(door: Any, recorder: Any, certificates: Any) -> None:
+    _inner, _incoming, out = hellos(certificates)
+    message = out.read()[5:] * 2
+    with opened(door) as sock:
+        sock.sendall(b"\x16\x03\x01" + len(message).to_bytes(2, "big") + message)
+        assert read_all(sock) == b""
+    assert ended(door)["rule"] == "tunnel-hello"
+    assert recorder.connections == []
+
+
 def test_revoking_cuts_a_live_tunnel(door: Any, certificates: Any) -> None:
     with shaken(opened(door), certificates) as sock:
         sock.sendall(GET)
@@ -114,6 +175,18 @@ def test_revoking_cuts_a_live_tunnel(door: Any, certificates: Any) -> None:
                 time.sleep(0.02)
     assert ended(door)["rule"] == "tunnel-revoked"
     assert b"403" in door.exchange(CONNECT)[:20]
+
+
+def test_a_stricter_policy_cuts_a_live_tunnel(door: Any, certificates: Any) -> None:
+    with shaken(opened(door), certificates) as sock:
+        sock.sendall(GET)
+        assert sock.recv(10)
+        assert door.control(op="open", conversation="demo", policy={"routes": ["anthropic"]})["ok"]
+        with pytest.raises(OSError, match=r"."):
+            while True:
+                sock.sendall(GET)
+                time.sleep(0.02)
+    assert ended(door)["rule"] == "tunnel-revoked"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

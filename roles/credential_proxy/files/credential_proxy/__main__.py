@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import json
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import __version__
-from .config import load
+from .config import CONTROL_SOCKET, load
 from .credentials import load_credentials, needed, read_credential
 from .secret import Credential
 from .service import Service
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "verify":
             return _verify(load(options.config))
         if options.command == "reload":
-            return _reload(load(options.config), options.credentials_directory)
+            return _reload(options.config, options.credentials_directory, options.control_socket)
         config, credentials = _load(options.config, options.credentials_directory)
         if options.check_config:
             return 0
@@ -64,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=os.environ.get("CREDENTIALS_DIRECTORY"),
         help="directory with one file per credential (default: what systemd's LoadCredential gives)",
+    )
+    parser.add_argument(
+        "--control-socket",
+        type=Path,
+        default=Path(CONTROL_SOCKET),
+        help="where to find the service when the configuration cannot be read (reload)",
     )
     parser.add_argument("--check-config", action="store_true", help="check the configuration and exit")
     parser.add_argument("--version", action="version", version=__version__)
@@ -99,18 +106,27 @@ def _verify(config: Config) -> int:
         print(f"cannot trust {config.audit_log}: {problem}; compare it with a copy kept elsewhere", file=sys.stderr)
     if result.problems:
         return 1
-    print(f"{config.audit_log}: lines {result.first} to {result.last.seq} are whole and in order")
+    killed = f"; {result.unnoted} of them were written just before a kill and not noted" if result.unnoted else ""
+    print(f"{config.audit_log}: lines {result.first} to {result.last.seq} are whole and in order{killed}")
     return 0
 
 
-def _reload(config: Config, credentials: Path | None) -> int:
-    """Have the running service take the configuration, with the credentials that root reads now."""
+def _reload(path: Path, credentials: Path | None, control: Path) -> int:
+    """Have the running service take the configuration, with the credentials that root reads now.
+
+    The service is asked even where the configuration cannot be read: it refuses it, remembers why, and goes on in a
+    fresh file of the log.
+    """
     if credentials is None:
         raise ConfigError(["no credentials directory: give --credentials-directory"])
-    values = {name: read_credential(Path(credentials), name).decode() for name in needed(config)}
+    values = {}
+    with contextlib.suppress(ConfigError):
+        config = load(path)
+        control = config.control_socket
+        values = _readable(needed(config), Path(credentials))
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(_RELOAD_SECONDS)
-        sock.connect(str(config.control_socket))
+        sock.connect(str(control))
         sock.sendall(json.dumps({"op": "reload", "credentials": values}).encode() + b"\n")
         with sock.makefile("rb") as reader:
             reply = json.loads(reader.readline())
@@ -118,6 +134,17 @@ def _reload(config: Config, credentials: Path | None) -> int:
         print(f"credential_proxy: {reply['error']}", file=sys.stderr)
         return 1
     return 0
+
+
+def _readable(names: list[str], directory: Path) -> dict[str, str]:
+    """Read the credentials; say which cannot be read, and leave them out."""
+    values = {}
+    for name in names:
+        try:
+            values[name] = read_credential(directory, name).decode("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"credential_proxy: cannot read credential {name} in {directory}: {error}", file=sys.stderr)
+    return values
 
 
 def _forbid_core_dumps() -> None:

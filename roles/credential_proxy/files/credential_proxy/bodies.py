@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final, Protocol
 
 from .grammar import parse_fields
-from .limits import CHUNK_LINE_BYTES, TRAILER_BYTES
+from .limits import CHUNK_AVERAGE_BYTES, CHUNK_LINE_BYTES, HEAD_FIELDS, SMALL_CHUNKS, TRAILER_BYTES
 from .refusals import Refusal
 
 _CRLF: Final = 2
 _CR: Final = 0x0D
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"'
+# The size line of nearly every chunk: with its end, without extensions.
+_PLAIN_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _CHUNK_LINE: Final = re.compile(
     rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*"
 )
@@ -66,19 +69,26 @@ class EndlessBody:
 
 
 class ChunkedBody:
-    """A chunked body, decoded; extensions and trailers are checked and dropped."""
+    """A chunked body, decoded; extensions and trailers are checked and dropped.
 
-    __slots__ = ("_left", "_trailers", "complete")
+    Tiny chunks are work for few bytes: a body with more than ``SMALL_CHUNKS`` at a stretch that are shorter than
+    ``CHUNK_AVERAGE_BYTES`` on average is refused.
+    """
 
-    def __init__(self) -> None:
-        """Begin before the first chunk."""
+    __slots__ = ("_credit", "_left", "_most_credit", "_trailer_bytes", "_trailers", "complete")
+
+    def __init__(self, *, trusted: bool = False) -> None:
+        """Begin before the first chunk; trusted: whoever sends it may send chunks of any size, as events are."""
         self._left = 0
+        # By how many bytes the chunks may still stay behind the average; large ones do not pay for any number later.
+        self._credit = self._most_credit = math.inf if trusted else SMALL_CHUNKS * CHUNK_AVERAGE_BYTES
         self._trailers: list[bytes] | None = None
+        self._trailer_bytes = 0
         self.complete = False
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
         """Decode as many chunks as there are."""
-        pieces = []
+        pieces: list[bytes] = []
         at = 0
         while not self.complete:
             if self._left > _CRLF:
@@ -96,12 +106,36 @@ class ChunkedBody:
                     break
                 at += _CRLF
                 self._left = 0
+            if self._trailers is None:
+                at = self._take_whole(data, at, pieces)
+                if at == len(data):
+                    break
             line = self._next_line(data, at)
             if line is None:
                 break
             at += len(line) + _CRLF
             self._read_line(line)
         return b"".join(pieces), data[at:]
+
+    def _take_whole(self, data: bytes, at: int, pieces: list[bytes]) -> int:
+        """Take the chunks that are there whole and plain; return where the first other one begins."""
+        while (match := _PLAIN_LINE.match(data, at)) is not None:
+            size, start = int(match[1], 16), match.end()
+            end = start + size
+            if not size or data[end : end + _CRLF] != b"\r\n":
+                break
+            pieces.append(data[start:end])
+            at = end + _CRLF
+            self._pay(size)
+        return at
+
+    def _pay(self, size: int) -> None:
+        """Count a chunk of this many bytes."""
+        self._credit += size - CHUNK_AVERAGE_BYTES
+        if self._credit < 0:
+            raise Refusal("chunk-size")
+        if self._credit > self._most_credit:
+            self._credit = self._most_credit
 
     def _next_line(self, data: bytes, at: int) -> bytes | None:
         """Return a chunk's size line or a trailer, without its end; None while it is not complete."""
@@ -126,16 +160,19 @@ class ChunkedBody:
         size = int(match[1], 16)
         if size:
             self._left = size + _CRLF
+            self._pay(size)
         else:
             self._trailers = []
 
     def _read_trailer(self, line: bytes) -> None:
         """Check a trailer's form and forget it; an empty line ends the body."""
+        trailers = self._trailers
+        assert trailers is not None
         if not line:
-            parse_fields(self._trailers or [])
+            parse_fields(trailers)
             self.complete = True
             return
-        assert self._trailers is not None
-        self._trailers.append(line)
-        if sum(map(len, self._trailers)) > TRAILER_BYTES:
+        trailers.append(line)
+        self._trailer_bytes += len(line)
+        if len(trailers) > HEAD_FIELDS or self._trailer_bytes > TRAILER_BYTES:
             raise Refusal("chunk")

@@ -125,7 +125,9 @@ class Verifier:
         self.problems: list[str] = []
         self.first: int | None = None
         self.last = Position()
+        self.unnoted = 0
         self._noted = noted
+        self._stopped = False
 
     def feed(self, line: bytes, where: str) -> None:
         """Check one line, with its line feed."""
@@ -141,8 +143,11 @@ class Verifier:
             self.problems.append(f"{where}: line {seq} does not follow line {self.last.seq}: {self._cause(seq)}")
         elif seq != self.last.seq + 1:
             self.problems.append(f"{where}: line {seq} has the wrong number, {self.last.seq + 1} was due")
-        if event == "start" and record.get("missing"):
-            self.problems.append(f"{where}: at this start the log ended {record['missing']} lines too early")
+        if event == "start":
+            self._begin(record, where)
+        elif self._stopped:
+            self.problems.append(f"{where}: line {seq} was added while the service was stopped")
+        self._stopped = event == "stop"
         self.last = Position(seq, hashlib.sha256(line).hexdigest())
         if self._noted is not None and self._noted.seq == seq and self._noted.digest != self.last.digest:
             self.problems.append(f"{where}: line {seq} is not the one that was written")
@@ -153,6 +158,13 @@ class Verifier:
             self.problems.append("the note of the last line is missing, or was not made with the key")
         elif self._noted.seq > self.last.seq:
             self.problems.append(f"the log ends at line {self.last.seq}, but line {self._noted.seq} was written")
+
+    def _begin(self, record: dict[str, Any], where: str) -> None:
+        """Take over what the service found when it started."""
+        if record.get("missing"):
+            self.problems.append(f"{where}: at this start the log ended {record['missing']} lines too early")
+        # Nobody can prove these: whoever could write the file may have added them after the kill.
+        self.unnoted += int(record.get("unnoted", 0))
 
     def _cause(self, seq: object) -> str:
         expected = self.last.seq + 1

@@ -9,10 +9,12 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from .mirrors.names import normalised
 from .reader import Reader, read_json
 from .settings import (
     AUTHENTICATIONS,
     LIMIT_NAMES,
+    REACHES,
     Config,
     ConfigError,
     Limits,
@@ -29,12 +31,15 @@ _BASE: Final = re.compile(r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-])+")
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _PATTERN: Final = re.compile(r"[!-~]{1,256}")
 _CLIENT_URL: Final = re.compile(r"http://[a-z0-9.-]+(:[0-9]{1,5})?")
+CONTROL_SOCKET: Final = "/run/credential_proxy/control.sock"
 _UNIX_PATH_BYTES: Final = 107
 _CONVERSATION_BYTES: Final = 48
 _DAY_SECONDS: Final = 86400
+# What goes to the cache for an hour costs twice the input, what goes there for five minutes 1.25 times.
+_HOUR_FACTOR: Final = 2 / 1.25
 _ROUTE_KEYS: Final = (
     *("name", "type", "prefix", "host", "port", "credential", "address", "ca_file", "tls", "auth", "region", "models"),
-    *("base", "allow", "deny", "minimum_age_days"),
+    *("base", "allow", "deny", "minimum_age_days", "provider_reach"),
 )
 
 
@@ -80,20 +85,24 @@ def _config(reader: Reader, data: object) -> Config:
     routes = tuple(_route(reader, item, where) for item, where in reader.items(table, "routes"))
     tunnels = tuple(_tunnel(reader, item, where) for item, where in reader.items(table, "tunnels"))
     _compare(reader, routes, tunnels)
+    limits = _limits(reader, table.get("limits", {}), "limits")
+    prices = tuple(_price(reader, item, where) for item, where in reader.items(table, "prices"))
+    if not prices and (limits.cost is not None or limits.cost_per_day is not None):
+        reader.problem("limits: a limit of cost needs prices, without which nothing costs anything")
     client_url = table.get("client_url", "http://127.0.0.1:9080")
     if not isinstance(client_url, str) or not _CLIENT_URL.fullmatch(client_url):
         reader.problem("client_url: must be http://NAME:PORT, the address at which containers reach this service")
     return Config(
         conversations_directory=directory,
         state_directory=reader.path(table, "state_directory", "/var/lib/credential_proxy"),
-        control_socket=reader.path(table, "control_socket", "/run/credential_proxy/control.sock"),
+        control_socket=reader.path(table, "control_socket", CONTROL_SOCKET),
         metrics_socket=reader.path(table, "metrics_socket", "/run/credential_proxy/metrics.sock"),
         audit_log=reader.path(table, "audit_log", "/var/log/credential_proxy/audit.jsonl"),
         client_url=str(client_url),
         routes=routes,
         tunnels=tunnels,
-        limits=_limits(reader, table.get("limits", {}), "limits"),
-        prices=tuple(_price(reader, item, where) for item, where in reader.items(table, "prices")),
+        limits=limits,
+        prices=prices,
         parent_proxy=reader.address(table.get("parent_proxy"), "parent_proxy"),
     )
 
@@ -109,12 +118,32 @@ def _compare(reader: Reader, routes: tuple[Route, ...], tunnels: tuple[TunnelHos
     ):
         for value in sorted({value for value in values if values.count(value) > 1}):
             reader.problem(f"routes: {field} {value!r} is used more than once")
+    _compare_indexes(reader, routes)
     injected = {route.host for route in routes if route.credential or route.uses_chain}
     for index, tunnel in enumerate(tunnels):
         if tunnel.host in injected:
             reader.problem(
                 f"tunnels[{index}].host: {tunnel.host!r} gets a credential on a route; a tunnel to it would let a "
                 "container use its own"
+            )
+
+
+def _compare_indexes(reader: Reader, routes: tuple[Route, ...]) -> None:
+    """Find rules that would never be asked: files have routes of their own, and only these decide about them."""
+    files = [route.packages for route in routes if route.kind == "pypi_files"]
+    for index in (route for route in routes if route.kind == "pypi"):
+        rules = index.packages
+        lost = []
+        if rules.allow and not any(set(rules.allow) == set(other.allow) for other in files):
+            lost.append("allow")
+        if rules.deny and not any(set(rules.deny) == set(other.deny) for other in files):
+            lost.append("deny")
+        age = rules.minimum_age_seconds
+        if age and not any(age <= other.minimum_age_seconds for other in files):
+            lost.append("minimum_age_days")
+        for key in lost:
+            reader.problem(
+                f"route {index.name!r}: {key} must be the same on a route of type pypi_files, or has no effect"
             )
 
 
@@ -137,6 +166,8 @@ def _route(reader: Reader, data: object, where: str) -> Route:
         reader.problem(f"{where}.{key}: only routes to package indexes have it")
     if packages and "models" in table:
         reader.problem(f"{where}.models: only routes to models have it")
+    if kind not in ("anthropic", "bedrock", "") and "provider_reach" in table:
+        reader.problem(f"{where}.provider_reach: only routes to models have it")
     ca_file = table.get("ca_file")
     if ca_file is not None and not (isinstance(ca_file, str) and ca_file.startswith("/")):
         reader.problem(f"{where}.ca_file: must be an absolute path")
@@ -157,12 +188,19 @@ def _route(reader: Reader, data: object, where: str) -> Route:
         base=reader.matching(table, where, "base", _BASE) if "base" in table else "",
         region=region,
         models=reader.texts(table, where, "models", _PATTERN),
+        provider_reach=reader.choices(table, where, "provider_reach", REACHES),
         packages=PackageRules(
-            allow=reader.texts(table, where, "allow", _PATTERN),
-            deny=reader.texts(table, where, "deny", _PATTERN),
+            allow=_packages(reader, table, where, "allow"),
+            deny=_packages(reader, table, where, "deny"),
             minimum_age_seconds=int(_DAY_SECONDS * (reader.number(table, where, "minimum_age_days") or 0)),
         ),
     )
+
+
+def _packages(reader: Reader, table: dict[str, Any], where: str, key: str) -> tuple[str, ...]:
+    """Read patterns of names; those of Python's packages are spelled as the names are that they are compared with."""
+    patterns = reader.texts(table, where, key, _PATTERN)
+    return patterns if table.get("type") == "npm" else tuple(normalised(pattern) for pattern in patterns)
 
 
 def _tunnel(reader: Reader, data: object, where: str) -> TunnelHost:
@@ -171,18 +209,22 @@ def _tunnel(reader: Reader, data: object, where: str) -> TunnelHost:
 
 
 def _price(reader: Reader, data: object, where: str) -> Price:
-    table = reader.table(data, where, ("model", "input", "output", "cache_read", "cache_write"))
-    given = {name: reader.number(table, where, name) for name in ("input", "output", "cache_read", "cache_write")}
+    kinds = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+    table = reader.table(data, where, ("model", *kinds))
+    given = {name: reader.number(table, where, name) for name in kinds}
     for name in ("input", "output"):
         if given[name] is None:
             reader.problem(f"{where}.{name}: must be a number, what a million tokens cost")
     one = given["input"] or 0.0
+    write, write_1h = given["cache_write"], given["cache_write_1h"]
+    write = one if write is None else write
     return Price(
         model=reader.matching(table, where, "model", _PATTERN),
         input=one,
         output=given["output"] or 0.0,
         cache_read=one if given["cache_read"] is None else given["cache_read"],
-        cache_write=one if given["cache_write"] is None else given["cache_write"],
+        cache_write=write,
+        cache_write_1h=_HOUR_FACTOR * write if write_1h is None else write_1h,
     )
 
 

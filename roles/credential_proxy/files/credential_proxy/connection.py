@@ -284,7 +284,9 @@ class Connection:
                 self._enter(Phase.ANSWER)
             exchange.end_of_body(close=turn.plan.close)
             return False
-        close = turn.plan.close
+        context = self._context
+        wait = context.flood.count(self._workspace, context.reactor.now)
+        close = turn.plan.close or wait > 0
         self.answer(_LOCAL_ANSWER.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n") if close else _LOCAL_ANSWER)
         self._finish_turn(verdict="served", rule="", status=200)
         self._next_request(close=close)
@@ -301,7 +303,9 @@ class Connection:
 
     def _refuse(self, refusal: Refusal, head: RequestHead | None = None) -> None:
         """Write the refusal down, answer it, and close the connection: what follows on it cannot be trusted."""
+        head = head or (self._turn.plan.head if self._turn is not None else None)
         answer = refusal_answer(refusal, without_body=head is not None and head.method == "HEAD")
+        self._context.flood.count(self._workspace, self._context.reactor.now)
         if self._exchange is not None:
             self._exchange.abort()
         if self._turn is not None:

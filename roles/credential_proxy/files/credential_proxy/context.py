@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from .apis.packages import Mirror
 from .audit import AuditLog
-from .limits import HELD_BYTES_TOTAL
+from .flood import FloodGuard
+from .limits import HELD_BYTES_EACH, HELD_BYTES_TOTAL
 from .metering.ledger import Ledger
 from .metrics import Metrics
 from .plan import Planner
@@ -48,8 +49,10 @@ class Context:
     metrics: Metrics
     policies: dict[str, Policy] = field(default_factory=dict)
     planners: dict[str, Planner] = field(default_factory=dict)
+    flood: FloodGuard = field(default_factory=FloodGuard)
     chain_keys: AwsKeys | None = None
     held_bytes: int = 0
+    held_by: dict[str, int] = field(default_factory=dict)
     stopping: bool = False
 
     def planner(self, conversation: str) -> Planner:
@@ -83,12 +86,24 @@ class Context:
             return self.chain_keys
         return self.rules.credentials.get(route.credential)
 
-    def hold(self, count: int) -> bool:
-        """Take memory for a body that must be complete first, when there is some left."""
-        if self.held_bytes + count > HELD_BYTES_TOTAL:
-            return False
-        self.held_bytes += count
-        return True
+    def hold(self, conversation: str, count: int) -> None:
+        """Take memory for bytes that must wait; refuse when the conversation has its share, or nothing is left."""
+        total = self.held_bytes + count
+        mine = self.held_by.get(conversation, 0) + count
+        if mine > HELD_BYTES_EACH or total > HELD_BYTES_TOTAL:
+            whose = "this conversation" if mine > HELD_BYTES_EACH else "all conversations"
+            raise Refusal("held-bytes", detail=f"{whose} would hold too many")
+        self.held_bytes = total
+        self.held_by[conversation] = mine
+
+    def give_back(self, conversation: str, count: int) -> None:
+        """Give back memory that ``hold`` gave; a conversation that has none leaves no trace."""
+        self.held_bytes -= count
+        left = self.held_by.get(conversation, 0) - count
+        if left:
+            self.held_by[conversation] = left
+        else:
+            self.held_by.pop(conversation, None)
 
 
 @dataclass(frozen=True, slots=True)

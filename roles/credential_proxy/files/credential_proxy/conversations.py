@@ -101,6 +101,7 @@ class _Door:
         self._context = context
         self._name = name
         self.closed = False
+        self._waits = False
         self.last = 0.0
         self.connections: set[Connection] = set()
         sock = listen(directory / SOCKET_NAME, directory / _FRESH_NAME, 0o666)
@@ -111,11 +112,29 @@ class _Door:
         self.connections.add(Connection(self._context, self._name, sock, peer_of(sock), self._leave))
         if len(self.connections) >= limits.CONNECTIONS_PER_CONVERSATION:
             self.listener.pause()
+        self._slow_down()
+
+    def _slow_down(self) -> None:
+        """Let nobody else in while the conversation has caused too many lines for nothing."""
+        reactor = self._context.reactor
+        wait = self._context.flood.wait(self._name, reactor.now)
+        self._waits = wait > 0
+        if self._waits:
+            self.listener.pause()
+            reactor.call_later(wait, self._go_on)
+
+    def _go_on(self) -> None:
+        self._slow_down()
+        self._let_in()
 
     def _leave(self, connection: Connection) -> None:
         self.last = time.time()
         self.connections.discard(connection)
-        if not self._context.stopping and not self.closed:
+        self._let_in()
+
+    def _let_in(self) -> None:
+        full = len(self.connections) >= limits.CONNECTIONS_PER_CONVERSATION
+        if not (full or self._waits or self.closed or self._context.stopping):
             self.listener.resume()
 
 

@@ -18,14 +18,16 @@ Transform = Callable[[str, bytes], tuple[str, bytes]]
 class Forward:
     """Send this to the route's upstream.
 
-    ``model`` is the model that the path names; ``asks_model`` says that the body names it, so that it may have to be
-    read before anything is sent. ``accept`` replaces the client's Accept field, ``transform`` rewrites a whole answer.
+    ``model`` is the model that the path names; ``asks_model`` says that the body names it. ``prompts``: the body is a
+    prompt, which may have to be looked at before anything is sent.
+    ``accept`` replaces the client's Accept field, ``transform`` rewrites a whole answer.
     """
 
     route: Route
     target: str
     model: str = ""
     asks_model: bool = False
+    prompts: bool = False
     metered: bool = False
     facts: dict[str, str] = field(default_factory=dict)
     accept: bytes = b""

@@ -18,10 +18,9 @@ from .decision import Forward
 from .dial import Dial
 from .held_body import HeldBody
 from .injection import upstream_head
-from .model_choice import model_of
 from .observation import Observer, observer_of
 from .plan import Plan
-from .policy import check_model
+from .policy import check_prompt
 from .refusals import Refusal
 from .response import ResponseRelay
 from .secret import AwsKeys, needles
@@ -50,12 +49,12 @@ class Exchange:
     """Moves one request and its answer; dies with either side.
 
     A body is held until it is complete when its length is not known, when its hash goes into the head (SigV4), and when
-    the model that it names decides whether it may pass.
+    what it asks for decides whether it may pass.
     """
 
     __slots__ = (
         *("body_ended", "observer", "_context", "_client", "_plan", "_forward", "_upstream", "_credential"),
-        *("_held", "_dial", "_stream", "_relay"),
+        *("_held", "_dial", "_stream", "_relay", "_client_waits"),
     )
 
     def __init__(self, context: Context, client: Client, plan: Plan, forward: Forward) -> None:
@@ -70,14 +69,15 @@ class Exchange:
         self._held: HeldBody | None = None
         if head.length:
             signs = isinstance(credential, AwsKeys)
-            if signs or plan.reads_model or head.chunked:
-                self._held = HeldBody(context, hashed=signs)
+            if signs or plan.reads_prompt or head.chunked:
+                self._held = HeldBody(context, plan.conversation, hashed=signs)
         self._dial: Dial | None = None
         self._stream: Stream | None = None
+        self._client_waits = False
         self.body_ended = False
         self.observer: Observer = observer_of(forward)
         # Until the request is complete, an early answer must end the connection, as the relay presumes.
-        self._relay = ResponseRelay(head.method, needles(credential), self.observer)
+        self._relay = ResponseRelay(head.method, needles(credential, forward.route.auth), self.observer)
 
     @property
     def status(self) -> int:
@@ -114,25 +114,30 @@ class Exchange:
         self.body_ended = True
         self._relay.close = close
         held = self._held
-        if self._plan.reads_model:
-            check_model(model_of(held.content if held is not None else b""), self._forward.route, self._plan.policy)
+        if self._plan.reads_prompt:
+            check_prompt(held.content if held is not None else b"", self._forward, self._plan.policy)
         if held is not None:
             self._acquire()
 
     def client_is_slow(self) -> None:
         """Read the upstream no more until the client has caught up."""
+        self._client_waits = True
         if self._stream is not None:
             self._stream.pause()
 
     def client_drained(self) -> None:
-        """Read the upstream again."""
-        if self._stream is not None:
+        """Read the upstream again, or go on with what is here."""
+        if not self._client_waits:
+            return
+        self._client_waits = False
+        if self._relay.complete:
+            self._pass_on(self._next_piece())
+        elif self._stream is not None:
             self._stream.resume()
 
     def abort(self) -> None:
         """Give everything back; an unfinished request is never completed upstream."""
-        if self._held is not None:
-            self._held.release()
+        self._release()
         if self._dial is not None:
             self._dial.cancel()
         if self._stream is not None:
@@ -161,9 +166,11 @@ class Exchange:
         self._fail(Refusal("upstream-cut", detail=str(cause)))
 
     def stream_drained(self) -> None:
-        """Ask for more of the body."""
+        """Ask for more of the body, or give back the memory of one that was held: it has left."""
         if not self.body_ended:
             self._client.go_on()
+        elif self._held is not None:
+            self._held.release()
 
     def stream_ready(self) -> None:
         """Belongs to the dial."""
@@ -178,26 +185,77 @@ class Exchange:
     def _ready(self, stream: Stream) -> None:
         stream.owner = self
         self._stream = stream
-        head, held = self._plan.head, self._held
+        head = self._plan.head
+        held = self._held
         length = len(held.content) if held is not None else head.length
         digest = held.sha256 if held is not None else _EMPTY_SHA256
-        forward, credential = self._forward, self._credential
-        stream.write(upstream_head(head, forward, credential, length=length, payload_sha256=digest, when=time.time()))
+        stream.write(
+            upstream_head(head, self._forward, self._credential, length=length, payload_sha256=digest, when=time.time())
+        )
         if held is not None:
             stream.write(held.content)
-            held.release()
+            # There it waits until the upstream has taken it; that memory stays counted.
+            held.content.clear()
         stream.resume()
 
     def _pass_on(self, out: bytes) -> None:
         self._client.answer(out)
         if not self._relay.complete:
+            if self._relay.page is not None:
+                self._rewrite()
             return
-        if self._stream is not None:
-            if self._relay.reusable and self.body_ended and not self._stream.buffered:
-                self._upstream.release(self._stream)
-            else:
-                self._stream.close()
+        stream = self._stream
+        if stream is not None and self._relay.reusable and self.body_ended and not stream.buffered:
+            if self._client_waits:
+                return
+            self._upstream.release(stream)
+        else:
+            if stream is not None:
+                stream.close()
+            if self._client_waits and self.body_ended:
+                return
+            self._release()
         self._client.answered()
+
+    def _rewrite(self) -> None:
+        """Count what is there of a page; once it is complete, begin to send the client's."""
+        try:
+            self._relay.rewrite(self._hold_page)
+        except Refusal as refusal:
+            self._fail(refusal)
+            return
+        if self._relay.complete:
+            self._pass_on(self._next_piece())
+
+    def _next_piece(self) -> bytes:
+        """Return a piece of a rewritten page; while there are more, the answer is not over."""
+        page = self._relay.page
+        if page is None:
+            return b""
+        piece = page.next_piece()
+        if page.waits:
+            self.client_is_slow()
+        else:
+            self._hold_page(0)
+        return piece
+
+    def _hold_page(self, count: int) -> None:
+        """Hold so many bytes of a page instead of those before; refuse when there is no memory for them."""
+        page = self._relay.page
+        assert page is not None
+        if count > page.counted:
+            self._context.hold(self._plan.conversation, count - page.counted)
+        elif count < page.counted:
+            self._context.give_back(self._plan.conversation, page.counted - count)
+        page.counted = count
+
+    def _release(self) -> None:
+        """Give back the memory of what is held; once or more often."""
+        if self._held is not None:
+            self._held.release()
+        if self._relay.page is not None:
+            self._relay.page.drop()
+            self._hold_page(0)
 
     def _fail(self, refusal: Refusal) -> None:
         self.abort()

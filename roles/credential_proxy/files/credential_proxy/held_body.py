@@ -1,25 +1,28 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A request's body that must be complete before anything is sent: counted against the memory that all share."""
+"""A request's body that must be complete before anything is sent: counted against the memory that all share.
+
+It stays counted until the upstream has taken it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 
 from .context import Context
-from .refusals import Refusal
 
 
 class HeldBody:
-    """The pieces so far, and their SHA-256 where it will be signed, worked out as they arrive."""
+    """The pieces of a request's body so far, and their SHA-256 where it will be signed, worked out as they arrive."""
 
-    __slots__ = ("_context", "_counted", "_hash", "content")
+    __slots__ = ("_context", "_conversation", "_counted", "_hash", "content")
 
-    def __init__(self, context: Context, *, hashed: bool) -> None:
+    def __init__(self, context: Context, conversation: str, *, hashed: bool) -> None:
         """Begin without a byte."""
         self.content = bytearray()
         self._context = context
+        self._conversation = conversation
         self._counted = 0
         self._hash = hashlib.sha256() if hashed else None
 
@@ -30,8 +33,7 @@ class HeldBody:
 
     def add(self, piece: bytes) -> None:
         """Take a piece while there is memory for it."""
-        if not self._context.hold(len(piece)):
-            raise Refusal("held-bytes")
+        self._context.hold(self._conversation, len(piece))
         self._counted += len(piece)
         self.content += piece
         if self._hash is not None:
@@ -39,6 +41,7 @@ class HeldBody:
 
     def release(self) -> None:
         """Give the memory back, once."""
-        self._context.held_bytes -= self._counted
-        self._counted = 0
-        self.content.clear()
+        if self._counted:
+            self._context.give_back(self._conversation, self._counted)
+            self._counted = 0
+            self.content.clear()

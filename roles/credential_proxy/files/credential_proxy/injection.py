@@ -27,8 +27,9 @@ _DROPPED_PREFIXES: Final = (
 )
 _CREDENTIAL_WORDS: Final = (b"auth", b"api-key", b"apikey", b"token", b"secret", b"credential", b"password")
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
-# What a package index needs to know of its client; anything more would be a way to say something to it.
-_INDEX_FIELDS: Final = frozenset((b"accept", b"user-agent", b"range", b"if-range"))
+# What a package index needs to know of its client; anything more would be a way to say something to it. No part is ever
+# asked for: neither could a part of a page be rewritten, nor would the hash of a part be the file's.
+_INDEX_FIELDS: Final = frozenset((b"accept", b"user-agent"))
 
 
 def may_pass(name: bytes) -> bool:

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-from .reader import read_json
+from .prompt import Json
 from .refusals import Refusal
-from .settings import ConfigError
 
 
-def model_of(body: bytes | bytearray) -> str:
-    """Return it; a body that two readers could read in two ways (a key given twice) refuses."""
-    try:
-        data = read_json(bytes(body))
-    except (ConfigError, UnicodeDecodeError):
-        raise Refusal("model-missing") from None
-    model = data.get("model") if isinstance(data, dict) else None
-    if not isinstance(model, str):
+def model_of(prompt: Json) -> str:
+    """Return it; a prompt that two readers could read in two ways (the key given twice) refuses."""
+    pairs = prompt if isinstance(prompt, tuple) else ()
+    models = [value for key, value in pairs if key == "model"]
+    if len(models) != 1 or not isinstance(models[0], str):
         raise Refusal("model-missing")
-    return model
+    return models[0]

@@ -44,13 +44,16 @@ class ModelObserver(Observer):
     """Reads the tokens."""
 
     def __init__(self) -> None:
-        """Begin before the answer; one that is refused by the API costs nothing."""
+        """Begin before the answer; a request that the API refuses costs nothing."""
         self._meter: Meter | None = None
+        self._refused = False
 
     def begin(self, status: int, fields: Fields, /) -> bool:
         """Choose how to read."""
-        if status == 200:
+        if 200 <= status < 300:
             self._meter = Meter(fields)
+        else:
+            self._refused = True
         return False
 
     def feed(self, data: bytes) -> None:
@@ -59,8 +62,10 @@ class ModelObserver(Observer):
             self._meter.feed(data)
 
     def usage(self) -> Usage | None:
-        """Return the figures."""
-        return self._meter.finish() if self._meter is not None else None
+        """Return the figures, which are none yet where the answer never began: it may have cost all the same."""
+        if self._meter is not None:
+            return self._meter.finish()
+        return None if self._refused else Usage()
 
 
 class PackageObserver(Observer):
@@ -73,9 +78,11 @@ class PackageObserver(Observer):
         self._kind = ""
 
     def begin(self, status: int, fields: Fields, /) -> bool:
-        """Refuse redirects, which would lead around the mirror; rewrite good answers only."""
+        """Refuse redirects, which would lead around the mirror, and parts; rewrite good answers only."""
         if 300 <= status < 400 and status != 304:
             raise Refusal("upstream-redirect")
+        if 200 < status < 300:
+            raise Refusal("upstream-answer", detail=f"status {status}, where only a whole answer was asked for")
         self._kind = next((value for name, value in fields if name == b"content-type"), b"").decode("latin-1")
         if status != 200:
             self._digest = None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from .decision import Decision, Forward, LocalAnswer, Tunnel
-from .policy import Gate, decide, depends_on_target_alone, limits_models
+from .policy import Gate, decide, depends_on_target_alone, limits_prompts
+from .prompt import check_form
 from .request import RequestHead
 from .settings import Policy
 from .wording import allowed, asked
@@ -23,10 +24,11 @@ _Value = TypeVar("_Value")
 class Plan:
     """Everything about an allowed request that its head and the rules settle; ``said`` is for the audit log.
 
-    ``counted``: against the conversation's limits, as all but local answers are. ``reads_model``: the model that the
-    body names decides whether it may pass. ``close``: the client wants its connection to end with the answer.
+    ``counted``: against the conversation's limits, as all but local answers are. ``reads_prompt``: what the body asks
+    for decides whether it may pass. ``close``: the client wants its connection to end with the answer.
     """
 
+    conversation: str
     head: RequestHead
     decision: Decision
     policy: Policy
@@ -34,7 +36,7 @@ class Plan:
     said: str
     counted: bool
     metered: bool
-    reads_model: bool
+    reads_prompt: bool
     close: bool
 
 
@@ -57,7 +59,11 @@ class Planner:
         known = self._decisions.get(key)
         decision, said = known if known is not None else self._decide(head)
         forward = decision if isinstance(decision, Forward) else None
+        reads_prompt = forward is not None and forward.prompts and limits_prompts(forward.route, self.gate.policy)
+        if reads_prompt:
+            check_form(head)
         plan = Plan(
+            conversation=self.gate.conversation,
             head=head,
             decision=decision,
             policy=self.gate.policy,
@@ -65,7 +71,7 @@ class Planner:
             said=said,
             counted=not isinstance(decision, LocalAnswer),
             metered=forward is not None and forward.metered,
-            reads_model=forward is not None and forward.asks_model and limits_models(forward.route, self.gate.policy),
+            reads_prompt=reads_prompt,
             close=b"close" in head.options,
         )
         if head.short and depends_on_target_alone(decision):

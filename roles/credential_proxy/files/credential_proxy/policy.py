@@ -12,9 +12,12 @@ from typing import Final
 
 from .apis import anthropic, bedrock, packages
 from .decision import Decision, Forward, LocalAnswer, Tunnel
+from .model_choice import model_of
+from .prompt import read_prompt
+from .reach import Wishes
 from .refusals import Refusal
 from .request import RequestHead
-from .settings import Policy, Route, TunnelHost, matches
+from .settings import REACHES, Policy, Route, TunnelHost, matches
 
 METHODS: Final = ("GET", "HEAD", "POST")
 _Api = Callable[[str, str, str, str, Route], Forward | LocalAnswer]
@@ -74,9 +77,26 @@ def check_model(model: str, route: Route, policy: Policy) -> None:
             raise Refusal("model", detail=model[:120])
 
 
-def limits_models(route: Route, policy: Policy) -> bool:
-    """Tell whether a request's model decides whether it may pass."""
+def limits_prompts(route: Route, policy: Policy) -> bool:
+    """Tell whether a prompt has to be looked at, as it has unless all that it could ask for is allowed."""
+    return _limits_models(route, policy) or not set(REACHES) <= set(route.provider_reach)
+
+
+def _limits_models(route: Route, policy: Policy) -> bool:
     return bool(route.models) or policy.models is not None
+
+
+def check_prompt(body: bytes | bytearray, forward: Forward, policy: Policy) -> None:
+    """Look at a prompt before it leaves: at what it has the provider do, and at each model that it names."""
+    route = forward.route
+    prompt = read_prompt(body)
+    wishes = Wishes(prompt)
+    if wishes.reach.difference(route.provider_reach):
+        first = next(name for name in REACHES if name in wishes.reach and name not in route.provider_reach)
+        raise Refusal(f"reach-{first}")
+    if _limits_models(route, policy):
+        for model in (*([model_of(prompt)] if forward.asks_model else []), *sorted(wishes.models)):
+            check_model(model, route, policy)
 
 
 def _ask_api(head: RequestHead, path: str, mark: str, query: str, route: Route, gate: Gate) -> Forward | LocalAnswer:

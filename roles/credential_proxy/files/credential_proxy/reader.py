@@ -96,6 +96,14 @@ class Reader:
         self.problem(f"{where}.{key}: must be a list of texts that match {pattern.pattern}")
         return ()
 
+    def choices(self, table: dict[str, Any], where: str, key: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+        """Read a list of words; it may be missing."""
+        values = table.get(key, [])
+        if isinstance(values, list) and all(value in choices for value in values):
+            return tuple(values)
+        self.problem(f"{where}.{key}: must be a list of {', '.join(choices)}")
+        return ()
+
     def number(self, table: dict[str, Any], where: str, key: str) -> float | None:
         """Read a number that is not negative; None when it is missing."""
         value = table.get(key)

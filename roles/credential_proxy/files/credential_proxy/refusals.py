@@ -25,6 +25,16 @@ class Rule:
 _PLAIN_HTTP = "send plain HTTP/1.1 as RFC 9112 writes it"
 _LENGTH = "send exactly one Content-Length of decimal digits, or exactly one 'Transfer-Encoding: chunked'"
 _OPERATOR = "tell the operator of this host; the audit log names the request"
+_FETCHES = "this prompt would have the provider fetch from elsewhere, or act there"
+_REACHES: Final = {
+    "mcp": "MCP servers",
+    "url_source": "a source with a URL",
+    "web_search": "its web search",
+    "web_fetch": "its web fetch",
+    "code_execution": "its code execution",
+    "other_tools": "a tool of its own",
+    "s3": "files in S3",
+}
 _RETRY = "try again later; the operator finds the cause in the audit log"
 
 RULES: Final[dict[str, Rule]] = {
@@ -46,6 +56,9 @@ RULES: Final[dict[str, Rule]] = {
         400, "Transfer-Encoding is not exactly one 'chunked', or comes with Content-Length", _LENGTH
     ),
     "chunk": Rule(400, "a chunk of the body is malformed", _LENGTH),
+    "chunk-size": Rule(
+        400, "the chunks of the body are too small", "send Content-Length, or chunks of 64 bytes or more on average"
+    ),
     "unexpected-body": Rule(400, "this method takes no body", "leave the body out"),
     "expectation": Rule(417, "only 'Expect: 100-continue' is understood", "leave the Expect field out"),
     "head-size": Rule(
@@ -75,6 +88,19 @@ RULES: Final[dict[str, Rule]] = {
     "route": Rule(403, "this conversation may not use this route", "ask the operator to allow it"),
     "model": Rule(403, "this model is not on the list of allowed models", "use an allowed model, or ask the operator"),
     "model-missing": Rule(400, "the body is not a JSON object that names one model", "send one JSON object"),
+    "body-form": Rule(
+        415,
+        "the fields of this request say that its prompt is not plain UTF-8, so that it cannot be looked at",
+        "leave Content-Encoding out, and any charset but utf-8",
+    ),
+    "body-json": Rule(400, "the prompt is not JSON in UTF-8, so that it cannot be looked at", "send one JSON object"),
+    "body-parts": Rule(413, "the prompt holds more than 200,000 brackets and commas", "send a shorter prompt"),
+    **{
+        f"reach-{name}": Rule(
+            403, f"{_FETCHES} ({what})", f"leave it out, or ask the operator to allow {name} (provider_reach)"
+        )
+        for name, what in _REACHES.items()
+    },
     "bedrock-model": Rule(403, "an ARN in the path must be one segment", "encode its slashes as %2F, as AWS's SDKs do"),
     "read-only": Rule(405, "package indexes are read-only here", "only GET and HEAD pass; publish from elsewhere"),
     "index-path": Rule(
@@ -97,7 +123,7 @@ RULES: Final[dict[str, Rule]] = {
     "tunnel-timeout": Rule(408, "no TLS message came within 10 seconds", "begin with TLS at once"),
     # What we cannot do now.
     "audit": Rule(503, "the audit log cannot be written, so no request is served", _OPERATOR),
-    "held-bytes": Rule(503, "too many request bodies are held at this moment", "send Content-Length, or try again"),
+    "held-bytes": Rule(503, "too many bodies and pages are held at this moment", "try again in a few seconds"),
     "no-keys": Rule(503, "there are no keys to sign with at this moment", _RETRY),
     "closing": Rule(503, "the proxy is stopping", "try again in a few seconds"),
     # What the upstream did.
@@ -108,13 +134,16 @@ RULES: Final[dict[str, Rule]] = {
     "upstream-encoding": Rule(502, "the upstream compressed its answer, which cannot be examined", _OPERATOR),
     "upstream-cut": Rule(502, "the upstream ended the connection before its answer was complete", _RETRY),
     "upstream-redirect": Rule(502, "the index answered with a redirect", _OPERATOR),
-    "upstream-size": Rule(502, "the index page is larger than 64 MiB", _OPERATOR),
+    "upstream-size": Rule(
+        502, "the index page is larger than 64 MiB, or has more than 2,000,000 brackets and commas", _OPERATOR
+    ),
     "upstream-timeout": Rule(504, "the upstream was silent for too long", _RETRY),
     "secret-echo": Rule(502, "the upstream's answer held the secret, so it was cut", _OPERATOR),
 }
 
 _REASONS: Final = {
     400: "Bad Request", 403: "Forbidden", 405: "Method Not Allowed", 408: "Request Timeout", 413: "Content Too Large",
+    415: "Unsupported Media Type",
     417: "Expectation Failed", 429: "Too Many Requests", 431: "Request Header Fields Too Large", 502: "Bad Gateway",
     503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
 }  # fmt: skip

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from . import grammar
 from .bodies import Body, ChunkedBody, EndlessBody, LengthBody
+from .held_page import HeldPage
 from .limits import PAGE_BYTES, SHORT_HEAD_BYTES
 from .observation import UNOBSERVED, Observer
 from .refusals import Refusal
@@ -19,17 +21,16 @@ from .secret import EchoScanner
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
-# Hop-by-hop fields, and fields that would tie the client to the upstream or to the account behind the secret.
+# Hop-by-hop fields, fields that would tie the client to the upstream or to the account behind the secret, and the offer
+# of parts, for which indexes are never asked.
 _DROPPED: Final = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authentication-info proxy-connection te trailer transfer-encoding "
-    b"upgrade content-length set-cookie set-cookie2 alt-svc anthropic-organization-id".split()
+    b"upgrade content-length set-cookie set-cookie2 alt-svc anthropic-organization-id accept-ranges".split()
 )
 
 
 # What describes the upstream's form of an answer, which a rewritten one no longer has.
-_OF_THE_ORIGINAL: Final = frozenset(
-    (b"content-type", b"etag", b"last-modified", b"content-md5", b"digest", b"accept-ranges")
-)
+_OF_THE_ORIGINAL: Final = frozenset((b"content-type", b"etag", b"last-modified", b"content-md5", b"digest"))
 
 
 @dataclass(slots=True)
@@ -85,8 +86,8 @@ class ResponseRelay:
     """
 
     __slots__ = (
-        *("close", "status", "complete", "_method", "_scanner", "_needles", "_observer", "_left_over", "_scanned"),
-        *("_body", "_head", "_held", "_chunked", "_persistent"),
+        *("close", "status", "complete", "page", "_method", "_scanner", "_needles", "_observer", "_left_over"),
+        *("_scanned", "_body", "_head", "_chunked", "_persistent"),
     )
 
     def __init__(
@@ -102,7 +103,8 @@ class ResponseRelay:
         self._scanned = 0
         self._body: Body | None = None
         self._head: ResponseHead | None = None
-        self._held: bytearray | None = None
+        # An answer that is rewritten as a whole; whoever feeds this calls ``rewrite`` then.
+        self.page: HeldPage | None = None
         self._chunked = False
         self._persistent = True
         self.status = 0
@@ -134,6 +136,30 @@ class ResponseRelay:
             raise Refusal("upstream-cut")
         self._body.complete = True
         return self._frame(b"")
+
+    def rewrite(self, hold: Callable[[int], None]) -> None:
+        """Put the client's whole answer into ``page`` once that is complete.
+
+        ``hold`` is told how many bytes there are, and may refuse them. Until this the client has got nothing, so that
+        whatever is wrong can still be answered.
+        """
+        page = self.page
+        assert page is not None
+        assert self._body is not None
+        assert self._head is not None
+        hold(len(page.arrived))
+        if not self._body.complete:
+            return
+        try:
+            kind, body = self._observer.rewrite(page.take())
+        except Refusal as refusal:
+            raise _as_upstream_fault(refusal) from None
+        framing = f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n".encode("latin-1")
+        answer = self._client_head(self._head, framing, without=_OF_THE_ORIGINAL) + body
+        hold(len(answer))
+        page.put(answer)
+        self.status = self._head.status
+        self.complete = True
 
     def _begin(self, data: bytes) -> bytes:
         """Read heads until the one that an answer begins with, and what is there of its body."""
@@ -179,7 +205,7 @@ class ResponseRelay:
                 b"content-length: %d\r\n" % length if length is not None and length >= 0 and not rewritten else b""
             )
         elif length is None or length == grammar.CHUNKED:
-            self._body = EndlessBody() if length is None else ChunkedBody()
+            self._body = EndlessBody() if length is None else ChunkedBody(trusted=True)
             self._chunked = True
             framing = b"transfer-encoding: chunked\r\n"
         else:
@@ -187,7 +213,7 @@ class ResponseRelay:
             framing = b"content-length: %d\r\n" % length
         if rewritten and self._method != "HEAD":
             self._chunked = False
-            self._held = bytearray()
+            self.page = HeldPage()
             return b""
         self.status = head.status
         self.complete = self._body.complete
@@ -211,34 +237,20 @@ class ResponseRelay:
             if complete:
                 data += self._scanner.flush()
         self._observer.feed(data)
-        if self._held is not None:
-            return self._hold(data)
+        if self.page is not None:
+            self.page.arrived += data
+            if len(self.page.arrived) > PAGE_BYTES:
+                raise Refusal("upstream-size")
+            return b""
         self.complete = complete
         if not self._chunked:
             return data
         out = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         return out + b"0\r\n\r\n" if complete else out
 
-    def _hold(self, data: bytes) -> bytes:
-        """Keep an answer that is rewritten as a whole; it begins for the client when it is complete."""
-        assert self._held is not None
-        assert self._body is not None
-        assert self._head is not None
-        self._held += data
-        if len(self._held) > PAGE_BYTES:
-            raise Refusal("upstream-size")
-        if not self._body.complete:
-            return b""
-        kind, body = self._observer.rewrite(bytes(self._held))
-        self._held.clear()
-        self.status = self._head.status
-        self.complete = True
-        framing = f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n".encode("latin-1")
-        return self._client_head(self._head, framing, without=_OF_THE_ORIGINAL) + body
-
 
 def _as_upstream_fault(refusal: Refusal) -> Refusal:
-    """Blame the right side: the grammar's rules are written for requests."""
-    if refusal.rule.startswith("upstream-") or refusal.rule == "secret-echo":
+    """Blame the right side: the grammar's rules are written for requests; a package's page may be refused as it is."""
+    if refusal.rule.startswith(("upstream-", "package-")) or refusal.rule == "secret-echo":
         return refusal
     return Refusal("upstream-answer", detail=refusal.rule)

@@ -113,10 +113,7 @@ class Service:
                 case "open":
                     return self._open(name, order.policy)
                 case "close":
-                    self._store.remove(name)
-                    self._context.set_policy(name, None)
-                    self._context.ledger.forget(name)
-                    return success(changed=self.conversations.close(name))
+                    return success(changed=self._close(name))
                 case "revoke":
                     return success(cut=self.conversations.cut(name, "revoked"))
                 case "environment":
@@ -146,7 +143,7 @@ class Service:
             {
                 "conversations": ("Conversations that are open.", len(self.conversations.names)),
                 "connections": ("Clients' connections that are open.", len(self.conversations.connections)),
-                "held_bytes": ("Bytes of bodies that wait until they are complete.", context.held_bytes),
+                "held_bytes": ("Bytes of bodies and pages that wait.", context.held_bytes),
                 "audit_healthy": ("Whether the last audit line could be written.", context.audit.healthy),
                 "audit_lines": ("Number of the last audit line.", context.audit.lines),
                 "configuration_ok": ("Whether the last configuration was taken.", not self._reload_error),
@@ -162,8 +159,19 @@ class Service:
                 raise ControlError(f"cannot open conversation {name}: {error}") from error
             self._store.store(name, data)
             self._context.set_policy(name, policy)
+            self.conversations.cut_tunnels(self._may_tunnel)
         changed = self.conversations.open(name)
         return success(changed=changed, socket=str(self.conversations.socket_path(name)))
+
+    def _close(self, name: str) -> bool:
+        """Close a conversation. Its policy goes after its directory: one that comes back must not come back without."""
+        changed = self.conversations.close(name)
+        self._store.remove(name)
+        self._context.set_policy(name, None)
+        # What was cut has been charged by now.
+        self._context.ledger.forget(name)
+        self._context.flood.forget(name)
+        return changed
 
     def _reload(self, given: Mapping[str, bytes]) -> bytes:
         """Put the configuration file in force, with these credentials; a bad one changes nothing."""

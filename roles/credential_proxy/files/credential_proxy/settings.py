@@ -21,6 +21,10 @@ AUTHENTICATIONS: Final[dict[str, tuple[str, ...]]] = {
 """Kinds of route and the ways in which each may send its credential; the first is the default."""
 
 
+REACHES: Final = ("mcp", "url_source", "web_search", "web_fetch", "code_execution", "other_tools", "s3")
+"""Ways in which a prompt can have the provider fetch from elsewhere, by the names with which a route allows them."""
+
+
 class ConfigError(Exception):
     """The configuration cannot be used; carries every problem found."""
 
@@ -64,6 +68,7 @@ class Route:
     base: str = ""
     region: str = ""
     models: tuple[str, ...] = ()
+    provider_reach: tuple[str, ...] = ()
     packages: PackageRules = field(default_factory=PackageRules)
 
     @property
@@ -94,6 +99,7 @@ class Price:
     output: float
     cache_read: float
     cache_write: float
+    cache_write_1h: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,14 @@ class Turn:
         decision = self.plan.decision
         if usage is None or not isinstance(decision, Forward):
             return
-        if cut:
-            usage.estimate(self.bytes_in, self.bytes_out)
+        if cut or not usage.tokens:
+            if not self.status and not self._asked:
+                return
+            # Without a status, what the client got was ours.
+            usage.estimate(self.bytes_in, self.bytes_out if self.status else 0)
         model = usage.model or decision.model
-        cost = context.ledger.charge(workspace, usage, decision.model, wall=context.audit.clock())
+        limits = self.plan.policy.limits
+        cost = context.ledger.charge(workspace, usage, decision.model, limits, wall=context.audit.clock())
         if model:
             facts["model"] = model
         if usage.estimated:
@@ -53,6 +57,12 @@ class Turn:
         if cost:
             facts["cost"] = round(cost, 6)
             context.metrics.add("cost_total", (route,), cost)
+
+    @property
+    def _asked(self) -> bool:
+        """Tell whether the upstream has the whole request: it has an address once it was reached."""
+        head = self.plan.head
+        return self.address != "" and (head.chunked or self.bytes_in >= head.length)
 
     def ended(self, now: float, verdict: str, rule: str, detail: str) -> str:
         """Return what the line of the end says, as a fragment."""

@@ -32,4 +32,4 @@ def decide(method: str, path: str, mark: str, query: str, route: Route) -> Forwa
     if allowed == "HEAD":
         return LocalAnswer(route)
     message = path in _MESSAGES
-    return Forward(route, path + mark + query, asks_model=message, metered=path == "/v1/messages")
+    return Forward(route, path + mark + query, asks_model=message, prompts=message, metered=path == "/v1/messages")

@@ -32,7 +32,7 @@ def decide_runtime(method: str, path: str, mark: str, _query: str, route: Route)
         raise Refusal("method", allow="POST")
     if mark:
         raise Refusal("query")
-    return Forward(route, path, model=_model(match[1]), metered=match[2] != "count-tokens")
+    return Forward(route, path, model=_model(match[1]), prompts=True, metered=match[2] != "count-tokens")
 
 
 def decide_control(method: str, path: str, mark: str, query: str, route: Route) -> Forward:

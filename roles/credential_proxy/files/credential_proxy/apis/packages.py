@@ -4,7 +4,8 @@
 """Package indexes as read-only mirrors: GET and HEAD only, so that nothing can be published or handed in through them.
 
 Where a minimum age is set, only files that a page showed to this conversation may be fetched: their addresses on the
-page carry a seal over conversation and path.
+page carry a seal over conversation, project and path. It covers the file's metadata too, which clients fetch from the
+same address with ``.metadata`` behind it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from ..decision import Forward
 from ..grammar import values
 from ..mirrors import npm, simple
-from ..mirrors.names import Release, normalised, npm_release, python_release
+from ..mirrors.names import Readings, Release, normalised, npm_release, python_readings
 from ..refusals import Refusal
 from ..request import RequestHead
 from ..settings import Route, matches
@@ -34,6 +35,8 @@ _NPM_TARBALL: Final = re.compile(rf"(?:/~([0-9a-f]{{32}}))?(/{_NPM_NAME}/-/((?:[
 _READING: Final = ("GET", "HEAD")
 KINDS: Final = ("pypi", "pypi_files", "npm")
 _SEAL_BYTES: Final = 16
+# Names have at most 214 bytes, and the path holds two of them; all of it goes into the log.
+_NPM_PATH_BYTES: Final = 1024
 _PAGE_TYPES: Final = f"{simple.JSON_TYPE}, {simple.HTML_TYPE};q=0.1".encode()
 
 
@@ -78,7 +81,7 @@ class _Visit:
 
         def transform(content_type: str, body: bytes) -> tuple[str, bytes]:
             page = simple.read(content_type, body, f"https://{self.route.authority}{target}", name)
-            return simple.write(page.only(self._shown(page.files)), as_json=as_json)
+            return simple.write(page.only(self._shown(name, page.files)), as_json=as_json)
 
         facts = {"package": name}
         return Forward(self.route, target, facts=facts, accept=_PAGE_TYPES, transform=transform)
@@ -88,24 +91,26 @@ class _Visit:
         match = _FILE.fullmatch(path)
         if match is None or any(part in (".", "..") for part in match[2].split("/")):
             raise Refusal("index-path")
-        release = python_release(unquote(match[2].rpartition("/")[2]))
-        if release is None:
+        readings = python_readings(unquote(match[2].rpartition("/")[2]))
+        if readings is None:
             raise Refusal("index-path")
-        return self._file(release, match[1], match[2])
+        return self._file(readings, match[1], match[2])
 
     def npm(self, path: str) -> Forward:
         """Allow the document of a package, or one tarball."""
+        if len(path) > _NPM_PATH_BYTES:
+            raise Refusal("index-path")
         match = _NPM_TARBALL.fullmatch(path)
         if match is not None:
             release = npm_release(unquote(match[3]), unquote(match[4]))
             if release is None:
                 raise Refusal("index-path")
-            return self._file(release, match[1], match[2])
+            return self._file(Readings.of([release]), match[1], match[2])
         match = _NPM_DOCUMENT.fullmatch(path)
         if match is None:
             raise Refusal("index-path")
         name = unquote(match[1])
-        self._check_name(name)
+        self._check(Readings.of([Release(name, "")]))
 
         def transform(content_type: str, body: bytes) -> tuple[str, bytes]:
             base_url = self.mirror.client_url + self.route.prefix[:-1]
@@ -116,21 +121,31 @@ class _Visit:
         facts = {"package": name}
         return Forward(self.route, self.route.base + path, facts=facts, accept=accept, transform=transform)
 
-    def _file(self, release: Release, seal: str | None, path: str) -> Forward:
-        self._check_name(release.name)
-        if self.route.packages.minimum_age_seconds and not hmac.compare_digest(
-            seal or "", self._seal(self.route, path)
-        ):
+    def _file(self, readings: Readings, seal: str | None, path: str) -> Forward:
+        release, sealed = readings.likely[0], False
+        if self.route.packages.minimum_age_seconds and seal:
+            for reading in readings.every:
+                if hmac.compare_digest(seal, self._seal(self.route, reading.name, path)):
+                    # The page has said which project it is: there is nothing left to guess.
+                    release, sealed, readings = reading, True, Readings.of([reading])
+                    break
+        self._check(readings)
+        if self.route.packages.minimum_age_seconds and not sealed:
             raise Refusal("package-age", detail=f"{release.name} {release.version}"[:120])
         facts = {"package": release.name, "version": release.version}
         return Forward(self.route, self.route.base + path, facts=facts, digest=True)
 
-    def _check_name(self, name: str) -> None:
+    def _check(self, readings: Readings) -> None:
+        """Refuse what may be a denied package, and what may be one that is not allowed."""
         rules = self.route.packages
-        if matches(name, rules.deny) or (rules.allow and not matches(name, rules.allow)):
-            raise Refusal("package-denied", detail=name[:120])
+        for release in readings.every:
+            if matches(release.name, rules.deny):
+                raise Refusal("package-denied", detail=release.name[:120])
+        for release in readings.likely:
+            if rules.allow and not matches(release.name, rules.allow):
+                raise Refusal("package-denied", detail=release.name[:120])
 
-    def _shown(self, files: tuple[simple.File, ...]) -> list[simple.File]:
+    def _shown(self, project: str, files: tuple[simple.File, ...]) -> list[simple.File]:
         """Return the files that may be fetched through here, with their new addresses.
 
         When all of them are too young they stay on the page without a seal, so that fetching one tells the reason.
@@ -138,7 +153,7 @@ class _Visit:
         here = [(file, target) for file in files if (target := self._file_route(file.url)) is not None]
         ripe = [(file, target) for file, target in here if self._is_ripe(file.uploaded, target[0])]
         return [
-            replace(file, url=route.prefix[:-1] + (self._sealed(route, path) if ripe else path))
+            replace(file, url=route.prefix[:-1] + (self._sealed(route, project, path) if ripe else path))
             for file, (route, path) in ripe or here
         ]
 
@@ -154,9 +169,10 @@ class _Visit:
 
     def _npm_path(self, path: str, published: str) -> str | None:
         path = path.removeprefix(self.route.base)
-        if not _NPM_TARBALL.fullmatch(path) or not self._is_ripe(published, self.route):
+        match = _NPM_TARBALL.fullmatch(path)
+        if match is None or not self._is_ripe(published, self.route):
             return None
-        return self._sealed(self.route, path)
+        return self._sealed(self.route, unquote(match[3]), path)
 
     def _is_ripe(self, published: str, route: Route) -> bool:
         """Tell whether a release is old enough; one whose age the index does not tell is not."""
@@ -169,9 +185,9 @@ class _Visit:
             return False
         return self.mirror.clock() - then >= age
 
-    def _sealed(self, route: Route, path: str) -> str:
-        return f"/~{self._seal(route, path)}{path}" if route.packages.minimum_age_seconds else path
+    def _sealed(self, route: Route, project: str, path: str) -> str:
+        return f"/~{self._seal(route, project, path)}{path}" if route.packages.minimum_age_seconds else path
 
-    def _seal(self, route: Route, path: str) -> str:
-        text = f"{self.conversation}\0{route.name}\0{path}"
+    def _seal(self, route: Route, project: str, path: str) -> str:
+        text = f"{self.conversation}\0{route.name}\0{project}\0{path.removesuffix('.metadata')}"
         return hmac.digest(self.mirror.seal_key, text.encode(), "sha256")[:_SEAL_BYTES].hex()

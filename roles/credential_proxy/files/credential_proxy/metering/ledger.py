@@ -74,12 +74,13 @@ class Ledger:
         if pace is not None:
             pace.open -= 1
 
-    def charge(self, conversation: str, usage: Usage, model: str, *, wall: float) -> float:
-        """Book an answer; return its cost."""
+    def charge(self, conversation: str, usage: Usage, model: str, limits: Limits, *, wall: float) -> float:
+        """Book an answer; return its cost. ``model`` is the one that the request's path names, or empty."""
         account = self._account(conversation, wall)
-        cost = self._cost(usage, usage.model or model)
-        account.tokens += usage.tokens
-        account.day_tokens += usage.tokens
+        cost = self._cost(usage, model, limits) if self.prices else 0.0
+        tokens = usage.tokens
+        account.tokens += tokens
+        account.day_tokens += tokens
         account.cost += cost
         account.day_cost += cost
         self.dirty = True
@@ -124,13 +125,24 @@ class Ledger:
         if _spent(account.day_tokens, limits.tokens_per_day) or _spent(account.day_cost, limits.cost_per_day):
             raise Refusal("budget-day", retry_after=_DAY_SECONDS - int(wall) % _DAY_SECONDS)
 
-    def _cost(self, usage: Usage, model: str) -> float:
-        for price in self.prices:
-            if matches(model, (price.model,)):
-                total = usage.input * price.input + usage.output * price.output
-                total += usage.cache_read * price.cache_read + usage.cache_write * price.cache_write
-                return total / _MILLION
-        return 0.0
+    def _cost(self, usage: Usage, model: str, limits: Limits) -> float:
+        """Price by the answer's name for the model, then by the path's.
+
+        Where money is limited, a model without a price is as dear as the dearest: nobody goes around the limit with it.
+        """
+        for name in (usage.model, model):
+            for price in self.prices:
+                if name and matches(name, (price.model,)):
+                    return _costs(usage, price)
+        if limits.cost is None and limits.cost_per_day is None:
+            return 0.0
+        return max(_costs(usage, price) for price in self.prices)
+
+
+def _costs(usage: Usage, price: Price) -> float:
+    total = usage.input * price.input + usage.output * price.output + usage.cache_read * price.cache_read
+    total += (usage.cache_write - usage.cache_write_1h) * price.cache_write
+    return (total + usage.cache_write_1h * price.cache_write_1h) / _MILLION
 
 
 def _spent(used: float, limit: float | None) -> bool:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads what an answer cost out of the answer, as its bytes pass: JSON, server-sent events, AWS event streams.
 
-The figures are the API's own. Text of the model cannot forge them: it is inside JSON strings, and JSON is parsed.
+The figures are the API's own. Text of the model cannot forge them: it is inside JSON strings, and JSON is parsed. Nor
+can objects of its making (the input of a tool): only figures in the outermost object count.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from ..aws.event_stream import Frames
 from ..grammar import Fields
 
 _KEPT_BYTES: Final = 1024 * 1024
+# Of a longer JSON answer only the end is kept: all APIs have the figures there, and few members behind them.
+_END_BYTES: Final = 64 * 1024
+_ENDS_TRIED: Final = 4
 _WORDS: Final = (b'"usage"', b"invocationMetrics")
 _NAMES: Final = {
     **dict.fromkeys(("input_tokens", "inputTokens", "inputTokenCount"), "input"),
@@ -34,13 +38,18 @@ _decode: Final = json.JSONDecoder().decode
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens of one answer; ``model`` is what the answer says, or empty. ``estimated``: the answer did not end."""
+    """Tokens of one answer; ``model`` is what the answer says, or empty.
+
+    ``cache_write`` are all that were written to the cache, ``cache_write_1h`` those of them that stay for an hour.
+    ``estimated``: the answer did not end, or had no figures.
+    """
 
     model: str = ""
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
     estimated: bool = False
 
     @property
@@ -68,6 +77,8 @@ class Usage:
                 for key, value in table.items():
                     if key in _NAMES:
                         self._raise_to(_NAMES[key], _count(value))
+                    elif key == "cache_creation" and isinstance(value, dict):
+                        self._absorb_creation(value)
 
     def absorb_field(self, name: bytes, value: bytes) -> None:
         """Take a figure out of an answer's head."""
@@ -75,11 +86,16 @@ class Usage:
             self._raise_to(_HEADERS[name], int(value))
 
     def estimate(self, bytes_in: int, bytes_out: int) -> None:
-        """Charge an answer that was cut before its figures came: nobody gets tokens for nothing by hanging up."""
+        """Charge an answer whose figures did not come: nobody gets tokens for nothing by hanging up."""
         self.estimated = True
         if not self.input + self.cache_read + self.cache_write:
             self.input = bytes_in // _BYTES_A_TOKEN
         self._raise_to("output", bytes_out // _BYTES_A_TOKEN)
+
+    def _absorb_creation(self, table: dict[str, Any]) -> None:
+        """Read how the tokens that went to the cache are divided; there are at least as many as are named."""
+        self._raise_to("cache_write_1h", _count(table.get("ephemeral_1h_input_tokens")))
+        self._raise_to("cache_write", self.cache_write_1h)
 
     def _raise_to(self, name: str, value: int) -> None:
         if value > getattr(self, name):
@@ -93,13 +109,14 @@ def _count(value: object) -> int:
 class Meter:
     """Fed with the decoded body of one answer."""
 
-    __slots__ = ("_frames", "_kind", "_tail", "usage")
+    __slots__ = ("_frames", "_kind", "_long", "_tail", "usage")
 
     def __init__(self, fields: Fields) -> None:
         """Choose the way of reading by the answer's type."""
         names = dict(fields)
         self._kind = names.get(b"content-type", b"").partition(b";")[0].strip().lower()
         self._tail = bytearray()
+        self._long = False
         self._frames = Frames()
         self.usage = Usage()
         if not _HEADERS.keys().isdisjoint(names):
@@ -118,14 +135,32 @@ class Meter:
         elif self._kind == b"application/vnd.amazon.eventstream":
             for payload in self._frames.feed(data):
                 self._absorb_event(payload)
-        elif self._kind == b"application/json" and len(self._tail) <= _KEPT_BYTES:
+        elif self._kind == b"application/json":
             self._tail += data
+            if len(self._tail) > _KEPT_BYTES:
+                self._long = True
+                del self._tail[:-_END_BYTES]
 
     def finish(self) -> Usage:
         """Return the figures after the last piece."""
-        if self._kind == b"application/json" and len(self._tail) <= _KEPT_BYTES:
-            self._absorb_json(self._tail)
+        if self._kind == b"application/json":
+            if self._long:
+                self._absorb_end(bytes(self._tail[-_END_BYTES:]))
+            else:
+                self._absorb_json(self._tail)
         return self.usage
+
+    def _absorb_end(self, end: bytes) -> None:
+        """Read the end of a JSON object.
+
+        Only a member of the outermost object, with all that follows it, is an object again behind one brace.
+        """
+        at = len(end)
+        for _ in range(_ENDS_TRIED):
+            at = end.rfind(_WORDS[0], 0, at)
+            if at < 0:
+                return
+            self._absorb_json(b"{" + end[at:])
 
     def _lines(self, data: bytes) -> Iterator[bytes]:
         self._tail += data

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..limits import PAGE_PARTS
+from ..parts import parts_of
 from ..refusals import Refusal
 
 Judge = Callable[[str, str], str | None]
@@ -18,6 +20,8 @@ Judge = Callable[[str, str], str | None]
 
 def rewrite(body: bytes, judge: Judge, base_url: str) -> bytes:
     """Return the document for the client."""
+    if parts_of(body) > PAGE_PARTS:
+        raise Refusal("upstream-size")
     try:
         document = json.loads(body)
         times = document.get("time", {})

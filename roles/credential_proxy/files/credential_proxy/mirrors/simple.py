@@ -15,6 +15,8 @@ from html.parser import HTMLParser
 from typing import Any, Final
 from urllib.parse import urldefrag, urljoin
 
+from ..limits import PAGE_PARTS
+from ..parts import parts_of
 from ..refusals import Refusal
 
 JSON_TYPE: Final = "application/vnd.pypi.simple.v1+json"
@@ -52,6 +54,8 @@ def read(content_type: str, body: bytes, url: str, project: str) -> Page:
     kind = content_type.partition(";")[0].strip().lower()
     try:
         if kind.endswith("json"):
+            if parts_of(body) > PAGE_PARTS:
+                raise Refusal("upstream-size")
             return Page(project, tuple(_json_file(item, url) for item in json.loads(body)["files"]))
         if kind in (HTML_TYPE, "application/vnd.pypi.simple.v1+html"):
             anchors = _Anchors()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..limits import HELLO_RECORDS
 from ..refusals import Refusal
 
 MAXIMUM: Final = 16 * 1024
@@ -33,10 +34,13 @@ def server_name(data: bytes | bytearray) -> str | None:
 
 
 def _handshake(data: bytes | bytearray) -> bytes | None:
-    """Join the handshake message out of its records; a hello may be spread over many."""
+    """Join the handshake message out of its records; a hello may be spread over some of them."""
     message = bytearray()
-    at = 0
+    at = records = 0
     while len(data) >= at + _RECORD_HEAD:
+        records += 1
+        if records > HELLO_RECORDS:
+            raise Refusal("tunnel-hello", detail="too many records")
         end = at + _RECORD_HEAD + _record_length(data, at)
         message += data[at + _RECORD_HEAD : end]
         if message and message[0] != _CLIENT_HELLO:
