@@ -156,7 +156,7 @@ class Meter:
         Only a member of the outermost object, with all that follows it, is an object again behind one brace.
         """
         at = len(end)
-        for _ in range(_ENDS_TRIED):
+        for _turn in range(_ENDS_TRIED):
             at = end.rfind(_WORDS[0], 0, at)
             if at < 0:
                 return
