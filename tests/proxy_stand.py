@@ -69,6 +69,7 @@ class Recorder:
         self.context.load_cert_chain(certificates.cert, certificates.key)
         self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port: int = self._listener.getsockname()[1]
+        self._open: set[ssl.SSLSocket] = set()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -84,9 +85,12 @@ class Recorder:
         return True
 
     def close(self) -> None:
-        """Stop accepting and wait for the threads."""
+        """Stop accepting, hang up on whoever keeps a connection open, and wait for the threads."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for sock in list(self._open):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(timeout=5)
 
@@ -103,16 +107,16 @@ class Recorder:
             thread.start()
 
     def _serve(self, raw: socket.socket) -> None:
-        with raw:
+        with raw, contextlib.suppress(OSError), self.context.wrap_socket(raw, server_side=True) as sock:
+            self._open.add(sock)
+            data = bytearray()
+            if self._remembers:
+                self.connections.append(data)
             try:
-                with self.context.wrap_socket(raw, server_side=True) as sock:
-                    data = bytearray()
-                    if self._remembers:
-                        self.connections.append(data)
-                    self.before_reading()
-                    self._converse(sock, data)
-            except OSError:
-                return
+                self.before_reading()
+                self._converse(sock, data)
+            finally:
+                self._open.discard(sock)
 
     def _converse(self, sock: ssl.SSLSocket, data: bytearray) -> None:
         start = 0
