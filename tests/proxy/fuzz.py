@@ -5,8 +5,9 @@
 
     fuzz.py TARGET SECONDS [SEED]
 
-Targets: request (parser, policy and the head that would go upstream), answer (the relay), hello (tunnels), page
-(indexes). What leaves the parser is read again with rules of our own. A failure prints the input and the seed.
+Targets: request (parser, policy and the head that would go upstream), prompt (what it has the provider do), answer (the
+relay), hello (tunnels), page (indexes). What leaves the parser is read again with rules of our own. A failure prints
+the input and the seed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from credential_proxy.injection import upstream_head  # noqa: E402
 from credential_proxy.mirrors import npm, simple  # noqa: E402
 from credential_proxy.plan import Planner  # noqa: E402
 from credential_proxy.policy import Gate, decide  # noqa: E402
+from credential_proxy.prompt import read_prompt  # noqa: E402
+from credential_proxy.reach import Wishes  # noqa: E402
 from credential_proxy.refusals import Refusal  # noqa: E402
 from credential_proxy.request import RequestHead, RequestReader  # noqa: E402
 from credential_proxy.response import ResponseRelay  # noqa: E402
@@ -61,6 +64,24 @@ SEEDS = {
         b"GET /pypi/simple/six/ HTTP/1.1\r\nHost: a\r\n\r\nGET /npm/@a%2fb HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /pypi-files/packages/six-1.0.tar.gz HTTP/1.1\r\nHost: a\r\nConnection: x-api-key, close\r\n\r\n",
         b"CONNECT git.test:443 HTTP/1.1\r\nHost: git.test:443\r\n\r\n",
+    ],
+    "prompt": [
+        json.dumps(prompt).encode()
+        for prompt in (
+            {
+                "model": "m",
+                "mcp_servers": [{"type": "url", "url": "https://a.test/", "name": "x"}],
+                "fallbacks": "default",
+            },
+            {"messages": [{"content": [{"type": "image", "source": {"type": "url", "url": "https://a.test/"}}]}]},
+            {"tools": [{"name": "t", "input_schema": {"type": "url"}}, {"type": "web_search_20250305", "name": "w"}]},
+            {"messages": [{"content": [{"type": "tool_use", "input": {"type": "url", "source": {"url": "x"}}}]}]},
+            {
+                "messages": [
+                    {"content": [{"document": {"source": {"s3Location": {"uri": "s3://b/k"}}}}, {"text": "h\u00e9"}]}
+                ]
+            },
+        )
     ],
     "answer": [
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -101,6 +122,19 @@ TOKENS = (
     ),
     *(b"Content-Length: 7\r\n", b"Transfer-Encoding: chunked\r\n", b"content_length: 1\r\n", b"Host: b\r\n"),
     *(b"0\r\n\r\n", b"ffffffff", b"HTTP/1.0", b"\x16\x03\x01", b"[[[[", b'"', b"null", b"\xe2\x80\xa8", b"9" * 30),
+    *(
+        b'{"',
+        b'"}',
+        b'":',
+        b'","',
+        b"[{",
+        b"}]",
+        b"\\u0075",
+        b"\xc3\xa9",
+        b'"type":"url"',
+        b'"input":',
+        b'"mcp_servers":["x"]',
+    ),
 )
 
 
@@ -164,6 +198,28 @@ def answer(data: bytes, choose: random.Random) -> None:
     relay.end()
 
 
+def prompt(data: bytes, _choose: random.Random) -> None:
+    """Look at a prompt; written anew by another, with each letter escaped, it asks for no more than was seen."""
+    seen = Wishes(read_prompt(data))
+    document = json.loads(data)
+    for written in (json.dumps(document), _escaped(document)):
+        wishes = Wishes(read_prompt(written.encode()))
+        assert wishes.reach <= seen.reach, (wishes.reach, seen.reach)
+        # Names outside ASCII are on no list.
+        assert {name for name in wishes.models if name.isascii()} <= seen.models, (wishes.models, seen.models)
+
+
+def _escaped(value: object) -> str:
+    """Write JSON with every letter of every text as an escape."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_escaped(key)}:{_escaped(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_escaped, value)) + "]"
+    if isinstance(value, str):
+        return '"' + "".join(f"\\u{ord(letter):04x}" for letter in value if ord(letter) < 0x10000) + '"'
+    return json.dumps(value)
+
+
 def hello(data: bytes, _choose: random.Random) -> None:
     """Read a name."""
     name = server_name(data)
@@ -183,6 +239,7 @@ def page(data: bytes, choose: random.Random) -> None:
 
 ACTS: dict[str, Callable[[bytes, random.Random], None]] = {
     "request": request,
+    "prompt": prompt,
     "answer": answer,
     "hello": hello,
     "page": page,
