@@ -37,21 +37,29 @@ def answer(sock: object, request: bytes) -> bool:
     return True
 
 
-def act(paths: list[str], choose: random.Random) -> None:
+def work(path: str, choose: random.Random) -> None:
     """Do one of the things that clients do."""
-    kind = choose.randrange(5)
-    with connected(choose.choice(paths)) as sock:
+    kind = choose.randrange(3)
+    with connected(path) as sock:
         if kind == 0:
             for _ in range(10):
                 sock.sendall(MODELS)
                 assert read_answer(sock).startswith(b"HTTP/1.1 200 ")
         elif kind == 1:
-            sock.sendall(message(os.urandom(choose.randrange(100_000))))
-            while not sock.recv(65536).endswith(b"0\r\n\r\n"):
-                pass
-        elif kind == 2:
-            sock.sendall(message(b"x" * 5000)[: choose.randrange(5000)])
-        elif kind == 3:
+            sock.sendall(message(b'"%b"' % (b"9" * choose.randrange(100_000))))
+            data = b""
+            while not data.endswith(b"0\r\n\r\n"):
+                piece = sock.recv(65536)
+                assert piece, data
+                data += piece
+        else:
+            sock.sendall(message(b'"%b"' % (b"x" * 5000))[: choose.randrange(5000)])
+
+
+def attack(path: str, choose: random.Random) -> None:
+    """Send what is refused; a conversation that does nothing else is let in slowly."""
+    with connected(path) as sock:
+        if choose.randrange(2):
             sock.sendall(choose.randbytes(choose.randrange(1, 3000)) + b"\r\n\r\n")
             sock.recv(65536)
         else:
@@ -79,7 +87,15 @@ def soak(proxy: Proxy, seconds: float) -> int:
     paths = [proxy.control(op="open", conversation=f"c{number}")["socket"] for number in range(4)]
     samples: list[int] = []
     choices = [random.Random(number) for number in range(8)]  # noqa: S311
-    with many(8, lambda number: act(paths, choices[number])):
+
+    def act(number: int) -> None:
+        choose = choices[number]
+        if number < 6:
+            work(choose.choice(paths[:3]), choose)
+        else:
+            attack(paths[3], choose)
+
+    with many(8, act):
         for _ in range(30):
             time.sleep(seconds / 30)
             samples.append(resident_kb(proxy))
