@@ -110,9 +110,13 @@ class _Door:
     def _enter(self, sock: socket.socket) -> None:
         self.last = time.time()
         self.connections.add(Connection(self._context, self._name, sock, peer_of(sock), self._leave))
-        if len(self.connections) >= limits.CONNECTIONS_PER_CONVERSATION:
+        if self._full:
             self.listener.pause()
         self._slow_down()
+
+    @property
+    def _full(self) -> bool:
+        return len(self.connections) >= limits.CONNECTIONS_PER_CONVERSATION
 
     def _slow_down(self) -> None:
         """Let nobody else in while the conversation has caused too many lines for nothing."""
@@ -133,8 +137,7 @@ class _Door:
         self._let_in()
 
     def _let_in(self) -> None:
-        full = len(self.connections) >= limits.CONNECTIONS_PER_CONVERSATION
-        if not (full or self._waits or self.closed or self._context.stopping):
+        if not (self._full or self._waits or self.closed or self._context.stopping):
             self.listener.resume()
 
 

@@ -30,11 +30,22 @@ def server_name(data: bytes | bytearray) -> str | None:
     message = _handshake(data)
     if message is None:
         return None
-    return _Hello(message).server_name()
+    return _Hello(message[0]).server_name()
 
 
-def _handshake(data: bytes | bytearray) -> bytes | None:
-    """Join the handshake message out of its records; a hello may be spread over some of them."""
+def end_of_hello(data: bytes | bytearray) -> int:
+    """Return where the last record of a complete hello ends; another message in that record is refused."""
+    message = _handshake(data)
+    if message is None or not message[1]:
+        raise Refusal("tunnel-hello", detail="more than a hello")
+    return message[1]
+
+
+def _handshake(data: bytes | bytearray) -> tuple[bytes, int] | None:
+    """Join the handshake message out of its records; a hello may be spread over some of them.
+
+    With it comes where its last record ends, 0 when that holds more or is not here whole; None: it is not complete.
+    """
     message = bytearray()
     at = records = 0
     while len(data) >= at + _RECORD_HEAD:
@@ -50,7 +61,8 @@ def _handshake(data: bytes | bytearray) -> bytes | None:
             if wanted > MAXIMUM:
                 raise Refusal("tunnel-hello", detail="too long")
             if len(message) >= wanted:
-                return bytes(message[_MESSAGE_HEAD:wanted])
+                alone = len(message) == wanted and end <= len(data)
+                return bytes(message[_MESSAGE_HEAD:wanted]), end if alone else 0
         at = end
     if data and data[0] != _HANDSHAKE:
         raise Refusal("tunnel-not-tls")

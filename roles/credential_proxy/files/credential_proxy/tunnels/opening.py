@@ -13,7 +13,7 @@ import enum
 from typing import Final
 
 from ..refusals import Refusal
-from .client_hello import server_name
+from .client_hello import end_of_hello, server_name
 
 _RECORD_HEAD: Final = 5
 _MESSAGE_HEAD: Final = 4
@@ -60,7 +60,7 @@ class Opening:
         if self._phase is _Phase.HELLO:
             if not self._names_host(self._held):
                 return b""
-            end = _end_of_hello(self._held)
+            end = end_of_hello(self._held)
             hello, self._held = self._held[:end], self._held[end:]
             self._phase = _Phase.ANSWER
             return hello
@@ -109,20 +109,6 @@ def _asks_again(answer: bytes) -> bool:
         raise Refusal("tunnel-hello", detail="the server's is in pieces")
     random = answer[_RANDOM_AT : _RANDOM_AT + _RANDOM_BYTES]
     return answer[_RECORD_HEAD] == _SERVER_HELLO and random == _RETRY
-
-
-def _end_of_hello(data: bytes) -> int:
-    """Return where the record ends in which a complete hello ends; another message in that record is refused."""
-    message, at = b"", 0
-    while True:
-        end = at + _RECORD_HEAD + int.from_bytes(data[at + 3 : at + _RECORD_HEAD], "big")
-        message += data[at + _RECORD_HEAD : end]
-        wanted = _MESSAGE_HEAD + int.from_bytes(message[1:_MESSAGE_HEAD], "big")
-        at = end
-        if len(message) >= _MESSAGE_HEAD and len(message) >= wanted:
-            if len(message) > wanted or at > len(data):
-                raise Refusal("tunnel-hello", detail="more than a hello")
-            return at
 
 
 def _end_of_early(data: bytes) -> int:
