@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -25,13 +26,14 @@ ALIKE = {"apparmor_parser", "apparmor_denied", "seccomp_denied"}
 NO_PLUGINS = {"plugins", "report"}
 
 
-def variables() -> set[str]:
+@functools.cache
+def variables() -> frozenset[str]:
     """Of all roles."""
     found: set[str] = set()
     for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
         for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
             found |= set(entry.get("options", {}))
-    return found
+    return frozenset(found)
 
 
 def plugins() -> set[str]:

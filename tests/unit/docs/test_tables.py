@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from pathlib import Path
 
@@ -19,12 +20,13 @@ ROWS = [(section, row) for section, rows in tables.crosswalk().items() for row i
 CROSSWALK = pytest.mark.parametrize(("section", "row"), ROWS, ids=[f"{section} {row['item']}" for section, row in ROWS])
 
 
-def variables() -> set[str]:
+@functools.cache
+def variables() -> frozenset[str]:
     """Every setting that there is, as the crosswalk writes them."""
     found = {f"workspace_container.{option.name}" for option in OPTIONS if option.argument}
     for path in ROOT.glob("roles/*/defaults/main.yml"):
         found |= set(yaml.safe_load(path.read_text()))
-    return found
+    return frozenset(found)
 
 
 def test_the_pages_are_up_to_date() -> None:
