@@ -43,6 +43,8 @@ options:
     description:
       - A file, for root alone, that remembers what each setting was before this task first changed it. Required with
         O(state=absent), which removes it unless a setting had to stay.
+      - With it, O(settings) and O(remove) are all that its owner wishes. What it remembers and neither of them mentions
+        any more is put back as with O(state=absent), so tasks with different settings need a record each.
     type: path
     version_added: 2.0.0
   settings:
@@ -171,8 +173,8 @@ reloaded:
   sample: false
 foreign:
   description:
-    - Settings that O(record) remembers and somebody else has changed since, as C(KEY) or C(KEY/ENTRY). They stay, and
-      O(record) goes on to remember them.
+    - Settings that O(record) remembers, that are wished for no more, and that somebody else has changed since, as
+      C(KEY) or C(KEY/ENTRY). They stay, and O(record) goes on to remember them.
   returned: success
   type: list
   elements: str
@@ -217,6 +219,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import (
     excerpt,
+    merge,
     request_problems,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.plan import Plan, plan
@@ -236,7 +239,11 @@ class DaemonConfigModule:
         self.service = Service(module.run_command)
         self.engine = Engine()
         self.drain = DrainWish.of(self.params["drain"])
-        self.record = record.load(self.params["record"]) if self.params["record"] else None
+        present = self.params["state"] == "present"
+        self.settings: dict[str, Any] = self.params["settings"] if present else {}
+        self.remove: list[str] = self.params["remove"] if present else []
+        self.record = record.load(self.params["record"]) if self.params["record"] else record.Record()
+        self.given_up = self.record.given_up(self.settings, self.remove)
 
     def run(self) -> dict[str, Any]:
         problems = request_problems(self.params["settings"], self.params["remove"])
@@ -244,10 +251,10 @@ class DaemonConfigModule:
             raise DaemonConfigError("; ".join(problems))
         old_text = self.config.read()
         old = parse(old_text or "", self.config.path)
-        settings, remove, foreign = self._wish(old)
+        before, foreign = self.given_up.undo(old)
         state = self.service.state()
         note = pending.read_note(self.config.path)
-        wanted = plan(old, settings, remove, state=state, note=note)
+        wanted = plan(old, merge(before, self.settings, self.remove), state=state, note=note)
         start = not state.active and self.params["started"] and self.params["state"] == "present"
         act = (wanted.due or start) and self.params["restart"] != "never"
         restart = act and not wanted.reload
@@ -282,12 +289,6 @@ class DaemonConfigModule:
         if room is not None:
             result["drained"] = room.as_dict()
         return result
-
-    def _wish(self, old: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
-        """Settings, keys to remove, and settings that must stay because somebody else has changed them."""
-        if self.params["state"] == "present" or self.record is None:
-            return self.params["settings"], self.params["remove"], []
-        return self.record.wish(old)
 
     def _act(
         self,
@@ -350,22 +351,23 @@ class DaemonConfigModule:
             yield room
 
     def _forgets(self, foreign: list[str]) -> bool:
-        """Whether the way back has something to forget."""
-        if self.params["state"] == "present" or self.record is None or not Path(self.params["record"]).exists():
+        """Whether something is back, or has to stay, that the record names."""
+        if not self.params["record"] or not Path(self.params["record"]).exists():
             return False
-        return not foreign or self.record.left(foreign) != self.record
+        left = self.record.without(self.given_up, foreign)
+        return left != self.record or not left.keys
 
     def _forget(self, foreign: list[str]) -> None:
-        if self.record is not None and foreign:
-            record.save(self.params["record"], self.record.left(foreign))
+        left = self.record.without(self.given_up, foreign)
+        if left.keys:
+            record.save(self.params["record"], left)
         else:
             Path(self.params["record"]).unlink()
 
     def _remember(self, old: dict[str, Any], wanted: Plan) -> None:
-        if self.record is None or self.params["state"] == "absent":
-            return
-        self.record.note(old, wanted.new, wanted.changes)
-        record.save(self.params["record"], self.record)
+        if self.params["record"] and self.params["state"] == "present":
+            self.record.note(old, wanted.new, wanted.changes, self.given_up)
+            record.save(self.params["record"], self.record)
 
     def _last_good(self, note: pending.Note) -> str | None:
         """While a note stands, the file on disk is unproven; the last good one is what the note names."""

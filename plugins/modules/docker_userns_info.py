@@ -45,7 +45,9 @@ options:
     elements: str
     default: []
   record:
-    description: The file that remembers what each setting was before.
+    description:
+      - The file that remembers what each setting was before. What O(settings) and O(remove) no longer mention goes
+        back, as in M(bulkhead.workspace.docker_daemon_config).
     type: path
   carry_directory:
     description: Where saved images wait for the daemon that is to load them.
@@ -102,7 +104,8 @@ differences:
   elements: dict
   sample: [{"key": "icc", "action": "added", "before": null, "after": false}]
 foreign:
-  description: With O(state=absent), settings that somebody else has changed, as C(KEY) or C(KEY/ENTRY). They stay.
+  description:
+    - Settings that are wished for no more and that somebody else has changed, as C(KEY) or C(KEY/ENTRY). They stay.
   returned: success
   type: list
   elements: str
@@ -176,7 +179,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
     DaemonConfigError,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.hidden import bind_mounts, sizes
-from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import request_problems
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import merge, request_problems
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.plan import Plan, plan
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import presentable, survey
@@ -225,15 +228,15 @@ class UsernsLook:
         """What the wish means for daemon.json."""
         if host["config_error"]:
             return {**_NOTHING, "settings_problem": host["config_error"]}, None
-        settings, remove = self.params["settings"], self.params["remove"]
-        foreign: list[str] = []
-        if self.params["state"] == "absent":
-            settings, remove, foreign = record.load(self.params["record"]).wish(host["config"])
-        else:
-            problems = request_problems(settings, remove)
-            if problems:
-                return {**_NOTHING, "settings_problem": "; ".join(problems)}, None
-        wanted = plan(host["config"], settings, remove, state=self.service.state(), note=pending.read_note(CONFIG))
+        present = self.params["state"] == "present"
+        settings, remove = (self.params["settings"], self.params["remove"]) if present else ({}, [])
+        problems = request_problems(settings, remove)
+        if problems:
+            return {**_NOTHING, "settings_problem": "; ".join(problems)}, None
+        remembered = record.load(self.params["record"]) if self.params["record"] else record.Record()
+        before, foreign = remembered.given_up(settings, remove).undo(host["config"])
+        new = merge(before, settings, remove)
+        wanted = plan(host["config"], new, state=self.service.state(), note=pending.read_note(CONFIG))
         try:
             if wanted.changes:
                 validate(self.module, wanted.new, CONFIG)

@@ -1,7 +1,7 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a wish for daemon.json means on this host, before anything is done. Pure.
+"""What a new text of daemon.json means on this host, before anything is done. Pure.
 
 Note that this module util is PRIVATE to the collection.
 """
@@ -15,7 +15,6 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config 
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import (
     Difference,
     differences,
-    merge,
     reload_suffices,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import ServiceState
@@ -34,14 +33,12 @@ class Plan:
 
 def plan(
     old: dict[str, Any],
-    settings: dict[str, Any],
-    remove: list[str],
+    new: dict[str, Any],
     *,
     state: ServiceState,
     note: pending.Note | None,
 ) -> Plan:
-    """Merge the wish into old, and tell whether a restart, a reload or nothing follows from it."""
-    new = merge(old, settings, remove)
+    """Compare the two, and tell whether a restart, a reload or nothing follows from it."""
     changes = differences(old, new)
     unproven = pending.restart_due(note, state.started)
     by_reload = reload_suffices(changes) and (not unproven or bool(note and note.reload))

@@ -37,12 +37,23 @@ class Record:
 
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def note(self, old: dict[str, Any], new: dict[str, Any], changes: list[Difference]) -> None:
-        """Remember the settings that changes touch; what was before the first change stays."""
+    def given_up(self, settings: dict[str, Any], remove: list[str]) -> Record:
+        """What the owner has set once and mentions no more."""
+        return Record({path: entry for path, entry in self.keys.items() if not _mentioned(path, settings, remove)})
+
+    def note(
+        self, old: dict[str, Any], new: dict[str, Any], changes: list[Difference], given_up: Record | None = None
+    ) -> None:
+        """Remember the settings that changes touch; what was before the first change stays.
+
+        What is given up is not touched: it has to be known until it is back.
+        """
         for key in {change.key.split("/", 1)[0] for change in changes}:
             whole = {"before": _marked(old, key), "after": _marked(new, key)}
             for path, entry in ({key: whole} if key in self.keys else _by_entry(key, whole)).items():
                 known = self.keys.get(path)
+                if given_up is not None and path in given_up.keys:
+                    continue
                 if known is not None and "left" not in known:
                     entry["before"] = known["before"]
                 self.keys[path] = entry
@@ -62,17 +73,18 @@ class Record:
                 foreign.append(path)
         return result, foreign
 
-    def wish(self, current: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
-        """The way back as a wish: settings, keys to remove, and what stays because somebody else has changed it."""
-        before, foreign = self.undo(current)
-        # Keys are replaced as a whole: first taken out, then set, because objects would merge.
-        changed = {key: value for key, value in before.items() if key not in current or current[key] != value}
-        gone = [key for key in current if key not in before or key in changed]
-        return changed, gone, foreign
+    def without(self, given_up: Record, foreign: list[str]) -> Record:
+        """What is to be remembered after the way back. What has stayed, too: it may be the owner's again one day."""
+        kept = {path: entry for path, entry in self.keys.items() if path not in given_up.keys}
+        return Record({**kept, **{path: {**self.keys[path], "left": True} for path in foreign}})
 
-    def left(self, foreign: list[str]) -> Record:
-        """What is to be remembered after the way back: what has stayed, for it may be the owner's again one day."""
-        return Record({path: {**self.keys[path], "left": True} for path in foreign})
+
+def _mentioned(path: str, settings: dict[str, Any], remove: list[str]) -> bool:
+    key, slash, name = path.partition("/")
+    if key in remove or path in remove:
+        return True
+    wished = entries(key, settings[key]) if key in settings else {}
+    return wished is None or (name in wished if slash else key in settings)
 
 
 def _marked(document: dict[str, Any], path: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ RUNTIME: dict[str, Any] = {"runtimes": {"runsc": {"path": "/usr/bin/runsc"}}}
 def test_a_reload_is_enough_only_where_every_change_allows_it(
     settings: dict[str, object], state: ServiceState, note: Note | None, due: bool, reload: bool
 ) -> None:
-    found = plan({}, settings, [], state=state, note=note)
+    found = plan({}, settings, state=state, note=note)
     assert (found.due, found.reload) == (due, reload)
 
 
@@ -56,9 +56,7 @@ def test_every_key_returns_to_what_it_was_before_the_first_change() -> None:
     first = {"icc": False, "log-opts": {"max-size": "10m", "labels": "x"}, "mtu": 1400, "userns-remap": "default"}
     second = {**first, "log-opts": {"max-size": "20m", "labels": "x"}}
     record = recorded(before, first, second)
-    settings, remove, foreign = record.wish(second)
-    assert plan(second, settings, remove, state=DOWN, note=None).new == before
-    assert foreign == []
+    assert record.undo(second) == (before, [])
 
 
 def test_what_somebody_else_has_changed_since_stays_and_is_named() -> None:
@@ -68,11 +66,6 @@ def test_what_somebody_else_has_changed_since_stays_and_is_named() -> None:
     assert foreign == ["userns-remap"]
 
 
-def taken_back(record: Record, current: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    settings, remove, foreign = record.wish(current)
-    return plan(current, settings, remove, state=DOWN, note=None).new, foreign
-
-
 NVIDIA = {"nvidia": {"path": "/usr/bin/nvidia-container-runtime"}}
 
 
@@ -80,14 +73,14 @@ NVIDIA = {"nvidia": {"path": "/usr/bin/nvidia-container-runtime"}}
 def test_what_others_have_added_to_an_object_does_not_keep_ours_in_it(before: dict[str, Any]) -> None:
     set_by_us = {"runtimes": {**before.get("runtimes", {}), **RUNTIME["runtimes"]}}
     record = recorded(before, set_by_us)
-    assert taken_back(record, set_by_us) == (before, [])
-    assert taken_back(record, {"runtimes": {**RUNTIME["runtimes"], **NVIDIA}}) == ({"runtimes": NVIDIA}, [])
+    assert record.undo(set_by_us) == (before, [])
+    assert record.undo({"runtimes": {**RUNTIME["runtimes"], **NVIDIA}}) == ({"runtimes": NVIDIA}, [])
 
 
 def test_an_entry_that_somebody_else_has_changed_stays_alone() -> None:
     record = recorded({"log-opts": {"max-size": "1g"}}, {"log-opts": {"max-size": "10m", "max-file": "3"}})
     current = {"log-opts": {"max-size": "10m", "max-file": "5", "labels": "x"}}
-    after, foreign = taken_back(record, current)
+    after, foreign = record.undo(current)
     assert after == {"log-opts": {"max-size": "1g", "max-file": "5", "labels": "x"}}
     assert foreign == ["log-opts/max-file"]
 
@@ -95,12 +88,12 @@ def test_an_entry_that_somebody_else_has_changed_stays_alone() -> None:
 def test_an_object_in_an_entry_comes_back_whole() -> None:
     before = {"runtimes": {"runsc": {"path": "/opt/runsc", "runtimeArgs": ["--debug"]}}}
     record = recorded(before, {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "options": {"a": 1}}}})
-    assert taken_back(record, {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "options": {"a": 1}}}}) == (before, [])
+    assert record.undo({"runtimes": {"runsc": {"path": "/usr/bin/runsc", "options": {"a": 1}}}}) == (before, [])
 
 
 def test_options_come_back_by_name() -> None:
     record = recorded({"storage-opts": ["a=1", "gone=1"]}, {"storage-opts": ["a=2", "b=1"]})
-    after, foreign = taken_back(record, {"storage-opts": ["theirs=1", "b=1", "a=2"]})
+    after, foreign = record.undo({"storage-opts": ["theirs=1", "b=1", "a=2"]})
     assert not differences({"storage-opts": ["a=1", "theirs=1", "gone=1"]}, after)
     assert foreign == []
 
@@ -116,26 +109,60 @@ def test_a_record_of_whole_keys_is_understood(tmp_path: Path) -> None:
     record = load(str(file))
     current = {"icc": False, "runtimes": {**RUNTIME["runtimes"], **NVIDIA}, "log-opts": {"a": "1", "b": "2", "c": "1"}}
     expected = {"icc": True, "runtimes": NVIDIA, "log-opts": {"a": "1", "b": "1", "c": "1"}}
-    assert taken_back(record, current) == (expected, [])
+    assert record.undo(current) == (expected, [])
     save(str(file), record)
     assert load(str(file)) == record
 
 
 def test_what_is_back_already_is_nobody_elses() -> None:
-    assert taken_back(recorded({}, RUNTIME), {"runtimes": NVIDIA}) == ({"runtimes": NVIDIA}, [])
+    assert recorded({}, RUNTIME).undo({"runtimes": NVIDIA}) == ({"runtimes": NVIDIA}, [])
 
 
 def test_what_has_stayed_can_still_be_taken_back_later() -> None:
     record = recorded({}, {**RUNTIME, "icc": False})
     theirs = {"runtimes": {"runsc": {"path": "/opt/runsc"}}}
-    after, foreign = taken_back(record, {**theirs, "icc": False})
+    after, foreign = record.undo({**theirs, "icc": False})
     assert (after, foreign) == (theirs, ["runtimes/runsc"])
-    left = record.left(foreign)
+    left = record.without(record, foreign)
     assert list(left.keys) == foreign
-    assert taken_back(left, RUNTIME) == ({}, [])
+    assert left.undo(RUNTIME) == ({}, [])
     # The owner begins anew: what he finds now is what was before.
     left.note(theirs, RUNTIME, differences(theirs, RUNTIME))
-    assert taken_back(left, RUNTIME) == (theirs, [])
+    assert left.undo(RUNTIME) == (theirs, [])
+
+
+def test_what_its_owner_no_longer_mentions_goes_back() -> None:
+    before = {"icc": True, "log-opts": {"labels": "x"}, "mtu": 1400}
+    ours = {"icc": False, "log-opts": {"labels": "x", "max-size": "1m", "max-file": "3"}, "mtu": 1400, "bridge": "none"}
+    record = recorded(before, ours)
+    given_up = record.given_up({"log-opts": {"max-size": "1m"}}, ["bridge"])
+    assert sorted(given_up.keys) == ["icc", "log-opts/max-file"]
+    after = {**ours, "icc": True, "log-opts": {"labels": "x", "max-size": "1m"}}
+    assert given_up.undo(ours) == (after, [])
+    # Until it is back, it is remembered as it was: the daemon may refuse, and the old file come back.
+    kept = Record(dict(record.keys))
+    kept.note(ours, after, differences(ours, after), given_up)
+    assert kept == record
+    left = record.without(given_up, [])
+    assert sorted(left.keys) == ["bridge", "log-opts/max-size"]
+    assert left.undo(after) == (before, [])
+
+
+def test_what_is_mentioned_as_a_whole_is_mentioned_in_its_entries() -> None:
+    record = recorded({}, {"log-opts": {"max-size": "1m"}, "storage-opts": ["a=1"]})
+    assert record.given_up({"log-opts": "odd", "storage-opts": ["a=2"]}, []).keys == {}
+    assert record.given_up({}, ["log-opts", "storage-opts/a"]).keys == {}
+    assert sorted(record.given_up({}, []).keys) == ["log-opts/max-size", "storage-opts/a"]
+
+
+def test_what_its_owner_no_longer_mentions_and_somebody_else_has_changed_stays() -> None:
+    record = recorded({}, {"icc": False, "mtu": 1400})
+    given_up = record.given_up({"icc": False}, [])
+    after, foreign = given_up.undo({"icc": False, "mtu": 9000})
+    assert (after, foreign) == ({"icc": False, "mtu": 9000}, ["mtu"])
+    left = record.without(given_up, foreign)
+    assert left.without(given_up, foreign) == left
+    assert left.given_up({"icc": False}, []).undo({"icc": False}) == ({"icc": False}, [])
 
 
 def test_a_record_is_for_root_alone(tmp_path: Path) -> None:
