@@ -27,7 +27,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "roles/credential_proxy/files"))
 
+from credential_proxy.limits import UNSERVED_AT_ONCE
 from proxy_stand import KEY, Recorder, http_answer
 
 from proxy.load import MODELS, connected, descriptors, many, message, read_answer, reset, resident_kb, wait_for
@@ -156,23 +158,26 @@ def read_to_end(sock: socket.socket) -> None:
 
 def aborts(stand: Stand) -> str:
     """Clients that hang up at every point of a request, 50,000 times; no memory or descriptor stays behind."""
-    path, raw = stand.path(), message(b"9" * 400)
+    raw = message(b"9" * 400)
     count, memory = [0], []
     wanted = stand.times(50_000)
+    # A conversation that causes more refusals than this would be let in slowly.
+    names = [f"aborts-{number}" for number in range(wanted // UNSERVED_AT_ONCE + 2)]
+    paths = [stand.proxy.control(op="open", conversation=name)["socket"] for name in names]
     guard = threading.Lock()
 
     def act(_number: int) -> None:
         with guard:
             count[0] += 1
             turn = count[0]
-        with connected(path) as sock, contextlib.suppress(BrokenPipeError):
+        with connected(paths[turn // UNSERVED_AT_ONCE]) as sock, contextlib.suppress(BrokenPipeError):
             sock.sendall(raw[: turn % len(raw)] if turn % 3 else raw)
 
     with many(8, act) as over:
         while count[0] < wanted and not over.is_set():
             time.sleep(0.05)
             memory.append(resident_kb(stand.proxy))
-    wait_for(lambda: descriptors(stand.proxy) < 60, "the descriptors are given back")
+    wait_for(lambda: descriptors(stand.proxy) < 60 + len(paths), "the descriptors are given back")
     early, late = max(memory[: len(memory) // 3 + 1]), max(memory)
     assert late < early * 1.2 + 2000, (early, late)
     return f"{count[0]} aborted connections, {early} kB after a third, {late} kB at most"
