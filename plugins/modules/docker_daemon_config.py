@@ -25,7 +25,8 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     details:
-      - The diff shows the changed keys only. Foreign keys may hold secrets, such as the password of a proxy.
+      - The diff shows the changed keys only, without what may be a secret, such as the password of a proxy. That a
+        secret changes is told.
 options:
   path:
     description: The configuration file of the daemon. It and its directory are created if missing.
@@ -217,6 +218,10 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.errors import (
     DaemonConfigError,
 )
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.mask import (
+    masked_pair,
+    presentable_changes,
+)
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import (
     excerpt,
     merge,
@@ -242,7 +247,7 @@ class DaemonConfigModule:
         present = self.params["state"] == "present"
         self.settings: dict[str, Any] = self.params["settings"] if present else {}
         self.remove: list[str] = self.params["remove"] if present else []
-        self.record = record.load(self.params["record"]) if self.params["record"] else record.Record()
+        self.record = record.load(self.params["record"])
         self.given_up = self.record.given_up(self.settings, self.remove)
 
     def run(self) -> dict[str, Any]:
@@ -258,12 +263,13 @@ class DaemonConfigModule:
         start = not state.active and self.params["started"] and self.params["state"] == "present"
         act = (wanted.due or start) and self.params["restart"] != "never"
         restart = act and not wanted.reload
+        shown = masked_pair(excerpt(old, wanted.changes), excerpt(wanted.new, wanted.changes))
         result: dict[str, Any] = {
-            "changed": bool(wanted.changes) or act or self._forgets(foreign),
-            "differences": [change.as_dict() for change in wanted.changes],
+            "changed": bool(wanted.changes) or act or (self._forgets(foreign) and not wanted.due),
+            "differences": presentable_changes(wanted.changes),
             "diff": {
-                "before": render(excerpt(old, wanted.changes)),
-                "after": render(excerpt(wanted.new, wanted.changes)),
+                "before": render(shown[0]),
+                "after": render(shown[1]),
                 "before_header": f"{self.config.path} (changed keys)",
                 "after_header": f"{self.config.path} (changed keys)",
             },
@@ -302,6 +308,7 @@ class DaemonConfigModule:
         result: dict[str, Any],
     ) -> None:
         good = self._last_good(note) if note and wanted.unproven else old_text
+        remembered = record.file_of(self.params["record"]).read() if self.params["record"] else None
         if wanted.changes:
             backup = note.backup if note and wanted.unproven else self._back_up(old_text)
             if backup:
@@ -310,6 +317,19 @@ class DaemonConfigModule:
             self._remember(old, wanted)
             pending.write_note(self.config.path, backup, reload=wanted.reload)
             self.config.write(render(wanted.new))
+        try:
+            self._put_in_force(wanted, act=act, state=state, good=good)
+        except DaemonConfigError:
+            # The old file is back, and so is what was known of it.
+            if self.params["record"]:
+                record.file_of(self.params["record"]).write(remembered)
+            raise
+        if not act and note and not wanted.unproven:
+            pending.remove_note(self.config.path)
+        if self._forgets(result["foreign"]) and not result["restart_pending"]:
+            self._forget(result["foreign"])
+
+    def _put_in_force(self, wanted: Plan, *, act: bool, state: ServiceState, good: str | None) -> None:
         if act and wanted.reload:
             reload_or_restore(
                 config=self.config,
@@ -327,10 +347,6 @@ class DaemonConfigModule:
                 engine=self.engine,
                 timeout=self.params["timeout"],
             )
-        elif note and not wanted.unproven:
-            pending.remove_note(self.config.path)
-        if self._forgets(result["foreign"]):
-            self._forget(result["foreign"])
 
     @contextmanager
     def _room(self, needed: bool) -> Iterator[Drained | None]:

@@ -245,7 +245,7 @@ class DataRootModule:
         said = self._words(plan, facts) if changed else ""
         copied, drain = NOTHING_COPIED, {}
         if changed and not self.module.check_mode:
-            if not facts.tools:
+            if not facts.tools and self.module.params["state"] == "present":
                 raise DataRootError(
                     "cannot make an XFS: mkfs.xfs, xfs_growfs or xfs_quota is missing; install xfsprogs"
                 )

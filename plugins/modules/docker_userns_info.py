@@ -179,8 +179,10 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
     DaemonConfigError,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.hidden import bind_mounts, sizes
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.mask import presentable_changes
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import merge, request_problems
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.plan import Plan, plan
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.root import root_by
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.service import Service
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import presentable, survey
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.validate import validate
@@ -233,18 +235,18 @@ class UsernsLook:
         problems = request_problems(settings, remove)
         if problems:
             return {**_NOTHING, "settings_problem": "; ".join(problems)}, None
-        remembered = record.load(self.params["record"]) if self.params["record"] else record.Record()
-        before, foreign = remembered.given_up(settings, remove).undo(host["config"])
-        new = merge(before, settings, remove)
-        wanted = plan(host["config"], new, state=self.service.state(), note=pending.read_note(CONFIG))
+        wanted = None
         try:
+            before, foreign = record.load(self.params["record"]).given_up(settings, remove).undo(host["config"])
+            new = merge(before, settings, remove)
+            wanted = plan(host["config"], new, state=self.service.state(), note=pending.read_note(CONFIG))
             if wanted.changes:
                 validate(self.module, wanted.new, CONFIG)
         except DaemonConfigError as error:
             return {**_NOTHING, "settings_problem": str(error)}, wanted
         return {
             "settings_problem": "",
-            "differences": [change.as_dict() for change in wanted.changes],
+            "differences": presentable_changes(wanted.changes),
             "foreign": foreign,
             "due": wanted.due,
             "restart": wanted.due and not wanted.reload,
@@ -252,9 +254,7 @@ class UsernsLook:
 
     def _hidden(self, host: dict[str, Any], wanted: Plan | None) -> tuple[dict[str, list[str]], str]:
         new = wanted.new if wanted else host["config"]
-        base = new.get("data-root", host["data_root"])
-        remapped = f"{base}/{self.params['start']}.{self.params['start']}"
-        root = remapped if new.get("userns-remap") else base
+        root = root_by(new, self.params["start"])
         driver = host["server"].get("Driver", "overlay2")
         moves = host["current_root"] != root or driver != new.get("storage-driver", driver)
         contents: dict[str, list[str]] = host["contents"]

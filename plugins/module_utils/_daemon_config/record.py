@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.apply import ConfigFile
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.errors import DaemonConfigError
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.merge import (
     Difference,
     entries,
@@ -115,18 +116,27 @@ def _by_entry(key: str, whole: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {path: {"before": old, "after": new} for path, (old, new) in sides.items() if old != new}
 
 
-def load(path: str) -> Record:
+def load(path: str | None) -> Record:
+    """Read the record; an empty one where there is none yet. One that cannot be read is refused."""
     try:
-        found = json.loads(Path(path).read_text())["keys"]
+        found = json.loads(Path(path).read_text())["keys"] if path else {}
         # An older record knows whole keys only.
         parts = [{key: entry} if "/" in key else _by_entry(key, entry) for key, entry in found.items()]
-    except (FileNotFoundError, ValueError, KeyError):
+    except FileNotFoundError:
         return Record()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DaemonConfigError(
+            f"cannot read {path}, which remembers former settings of Docker: {error!r}; restore it from a backup, "
+            "or remove it and what it remembered stays in daemon.json; nothing was changed"
+        ) from error
     return Record({key: entry for part in parts for key, entry in part.items()})
 
 
-def save(path: str, record: Record) -> None:
+def file_of(path: str) -> ConfigFile:
     """For root alone: what a key held before may be somebody's secret. Each time a new file, whatever the mode of the
     old one."""
-    text = json.dumps({"keys": record.keys}, indent=2, sort_keys=True) + "\n"
-    ConfigFile(path, os.replace, mode=0o600).write(text)
+    return ConfigFile(path, os.replace, mode=0o600)
+
+
+def save(path: str, record: Record) -> None:
+    file_of(path).write(json.dumps({"keys": record.keys}, indent=2, sort_keys=True) + "\n")

@@ -12,6 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 DEFAULT_ROOT = "/var/lib/docker"
 _NAMESPACE = re.compile(r"\d+\.\d+\Z")
@@ -24,6 +25,12 @@ class Contents:
     containers: tuple[str, ...]
     images: tuple[str, ...]
     volumes: tuple[str, ...]
+
+
+def root_by(config: dict[str, Any], start: int) -> str:
+    """Where a daemon with this daemon.json keeps its data; start is the first subordinate id."""
+    root = config.get("data-root") or DEFAULT_ROOT
+    return f"{root}/{start}.{start}" if config.get("userns-remap") else root
 
 
 def contents_of(root: Path) -> Contents:

@@ -17,6 +17,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
     NoAnswerError,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.errors import DaemonConfigError
+from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.mask import MASK
 from ansible_collections.bulkhead.workspace.plugins.module_utils._drain import act
 from ansible_collections.bulkhead.workspace.plugins.modules.docker_daemon_config import (
     DaemonConfigModule,
@@ -35,6 +36,7 @@ class Machine:
     params: dict[str, Any]
     running: list[Container] = field(default_factory=list)
     silent: bool = False
+    refused: str = "nonsense"
     story: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     check_mode: bool = False
@@ -47,6 +49,9 @@ class Machine:
             closed = "closed" if act.DRAIN_FILE.exists() else "open"
             self.story.append(f"restart with {names or 'nothing'}, {closed}")
             self.silent = False
+            path = Path(self.params["path"])
+            if path.exists() and self.refused in path.read_text():
+                return 1, "", "no such option"
         return 0, "", ""
 
     def atomic_move(self, source: str, target: str) -> None:
@@ -178,3 +183,56 @@ def test_what_has_stayed_is_remembered_until_it_can_go(machine: Machine) -> None
     config.write_text(json.dumps({"runtimes": ours["runtimes"]}))
     assert machine.go(state="absent", settings={})["foreign"] == []
     assert machine.config() == {} and not record.exists()
+
+
+def test_what_is_named_no_more_goes_back_and_is_forgotten(machine: Machine) -> None:
+    Path(machine.params["path"]).write_text('{"mtu": 1400}')
+    machine.go(settings={"icc": False, "mtu": 1500, "bridge": "none"})
+    result = machine.go(settings={"bridge": "none"})
+    assert [change["key"] for change in result["differences"]] == ["icc", "mtu"]
+    assert machine.config() == {"mtu": 1400, "bridge": "none"}
+    assert not machine.go(settings={"bridge": "none"})["changed"]
+    machine.go(state="absent")
+    assert machine.config() == {"mtu": 1400}
+    assert not Path(machine.params["record"]).exists()
+
+
+@pytest.mark.parametrize("first", [{}, {"mtu": 1400}])
+def test_what_docker_refused_is_not_remembered(machine: Machine, first: dict[str, Any]) -> None:
+    if first:
+        machine.go(settings=first)
+    machine.refused = "9000"
+    with pytest.raises(DaemonConfigError, match="no such option"):
+        machine.go(settings={**first, "mtu": 9000})
+    assert Path(machine.params["record"]).exists() == bool(first)
+    if first:
+        assert machine.config() == first
+        assert machine.go(state="absent")["foreign"] == []
+        assert machine.config() == {}
+
+
+def test_what_no_daemon_has_run_with_is_not_forgotten(machine: Machine) -> None:
+    machine.go(settings={"mtu": 1400, "icc": False})
+    kept = Path(machine.params["record"]).read_text()
+    assert machine.go(settings={"icc": False}, restart="never")["restart_pending"]
+    assert Path(machine.params["record"]).read_text() == kept
+
+
+def test_a_record_that_cannot_be_read_is_refused(machine: Machine) -> None:
+    Path(machine.params["record"]).write_text("[]")
+    with pytest.raises(DaemonConfigError, match=r"cannot read .*record\.json.*nothing was changed"):
+        machine.go()
+
+
+def test_neither_diff_nor_result_tells_a_secret(machine: Machine) -> None:
+    before = {"log-opts": {"splunk-token": "old-pass", "max-size": "1m"}, "proxies": {"http-proxy": "old-pass"}}
+    Path(machine.params["path"]).write_text(json.dumps(before))
+    settings = {"log-opts": {"splunk-token": "new-pass"}, "proxies": {"https-proxy": "new-pass"}}
+    result = machine.go(settings=settings)
+    assert "-pass" not in json.dumps([result["diff"], result["differences"]])
+    assert {change["key"]: (change["before"], change["after"]) for change in result["differences"]} == {
+        "log-opts/splunk-token": (MASK, f"{MASK} (another)"),
+        "proxies/https-proxy": (None, MASK),
+    }
+    assert result["diff"]["before"] != result["diff"]["after"]
+    assert "new-pass" in str(machine.config())

@@ -16,6 +16,7 @@ from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.
     contents_of,
     is_empty,
     namespaces_of,
+    root_by,
 )
 from ansible_collections.bulkhead.workspace.plugins.module_utils._daemon_config.survey import presentable
 
@@ -112,3 +113,10 @@ def test_half_a_note_means_that_the_file_was_not_touched(tmp_path: Path) -> None
     config = str(tmp_path / "daemon.json")
     pending.note_path(config).write_text('{"back')
     assert pending.read_note(config) is None
+
+
+def test_the_data_is_where_the_file_says_not_where_it_has_been() -> None:
+    assert root_by({}, 100000) == "/var/lib/docker"
+    assert root_by({"userns-remap": "default"}, 100000) == "/var/lib/docker/100000.100000"
+    assert root_by({"data-root": "/srv/docker", "userns-remap": "default"}, 100000) == "/srv/docker/100000.100000"
+    assert root_by({"data-root": "/srv/docker", "userns-remap": ""}, 100000) == "/srv/docker"
