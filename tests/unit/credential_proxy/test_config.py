@@ -105,6 +105,8 @@ def test_prices() -> None:
     price = {"model": "m", "input": 4, "output": 20}
     made = parse(json.dumps({"prices": [price, {**price, "cache_write": 5}, {**price, "cache_write_1h": 9}]})).prices
     assert [(one.cache_write, one.cache_write_1h) for one in made] == [(4, 6.4), (5, 8.0), (4, 9)]
+    assert [one.fast for one in made] == [6.0] * 3
+    assert parse(json.dumps({"prices": [{**price, "fast": 2}]})).prices[0].fast == 2
     for key in ("cost", "cost_per_day"):
         assert any("needs prices" in problem for problem in problems({"limits": {key: 1}}))
 

@@ -39,6 +39,7 @@ class Bench:
     def __init__(self, route: Route, audit: Path) -> None:
         self.reactor = Reactor()
         self.resolver = Resolver(self.reactor)
+        self.log = audit
         self.audit = AuditLog(audit, audit.parent, owe_commit=self._owe_commit)
         self.context = Context(
             reactor=self.reactor,
@@ -99,6 +100,21 @@ def bench(recorder: Any, certificates: Any, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(Route("r", "anthropic", "/", "api.test", 443, "key", address, str(certificates.ca)), tmp_path / "log")
     yield made
     made.close()
+
+
+def test_bytes_that_come_before_the_next_request_is_read_do_not_begin_two_at_once(bench: Bench, recorder: Any) -> None:
+    """The next request waits for the reactor's next round, in which the client's bytes come first."""
+    bench.client.sendall(b"HEAD /api/hello HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + PLAIN * 2)
+    bench.reactor.run_once(0.05)
+    bench.client.sendall(b"\r")
+    bench.client.setblocking(False)
+    bench.run_until(lambda: recorder.received.count(b"POST") >= 2)
+    bench.client.shutdown(socket.SHUT_WR)
+    bench.answer()
+    lines = [json.loads(line) for line in bench.log.read_bytes().splitlines()]
+    allowed = [line["seq"] for line in lines if line.get("verdict") == "allow"]
+    assert len(allowed) == 4
+    assert [line["request"] for line in lines if line["event"] == "end"] == allowed
 
 
 def silent(_sock: ssl.SSLSocket, _request: bytes) -> bool:

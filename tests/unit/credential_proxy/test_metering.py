@@ -24,7 +24,7 @@ FIGURES = {"input_tokens": 11, "output_tokens": 22, "cache_read_input_tokens": 3
 START = {"type": "message_start", "message": {"model": "claude-x", "usage": {**FIGURES, "output_tokens": 1}}}
 # What a model writes cannot pass for figures: it is a string inside the event.
 FORGED = {"type": "content_block_delta", "delta": {"text": json.dumps({"usage": {"output_tokens": 999999}})}}
-CLAUDE = Price("claude-*", 3.0, 15.0, 0.3, 3.75, 6.0)
+CLAUDE = Price("claude-*", 3.0, 15.0, 0.3, 3.75, 6.0, 2.0)
 DELTA = {"type": "message_delta", "usage": {"output_tokens": 22}}
 
 
@@ -136,7 +136,10 @@ def test_budgets_in_all_and_by_day() -> None:
 
 @pytest.mark.parametrize("limits", [Limits(cost=1.0), Limits(cost_per_day=1.0)])
 def test_prices_by_the_answer_then_by_the_path_then_the_dearest(limits: Limits) -> None:
-    bedrock, dear = Price("*anthropic.claude-*", 30.0, 30.0, 30.0, 30.0, 30.0), Price("x", 500.0, 1.0, 1.0, 1.0, 1.0)
+    bedrock, dear = (
+        Price(name, *prices, 6.0)
+        for name, prices in (("*anthropic.claude-*", (30.0,) * 5), ("x", (500.0, 1.0, 1.0, 1.0, 1.0)))
+    )
     ledger = Ledger((CLAUDE, bedrock, dear))
 
     def cost(answer: str, path: str) -> float:
@@ -160,6 +163,32 @@ def test_what_stays_in_the_cache_for_an_hour_is_dearer() -> None:
     assert (usage.cache_write, usage.cache_write_1h, usage.tokens) == (1_000_000, 700_000, 1_000_000)
     cost = Ledger((CLAUDE,)).charge("demo", usage, "", Limits(), wall=0.0)
     assert cost == pytest.approx(0.3 * 3.75 + 0.7 * 6.0)
+
+
+def test_other_calls_for_the_same_answer_are_charged_by_their_models() -> None:
+    """An advisor's tokens, and those of a summary, are no part of the totals."""
+    iterations = [
+        {"type": "message", "input_tokens": 1_000_000, "output_tokens": 0},
+        {"type": "advisor_message", "model": "dear", "input_tokens": 1_000_000, "output_tokens": 100_000},
+        {"type": "compaction", "input_tokens": 2_000_000, "output_tokens": 0, "iterations": [{}]},
+    ]
+    meter = Meter(((b"content-type", b"text/event-stream"),))
+    for some in (iterations[:2], iterations):
+        figures = {"input_tokens": 1_000_000, "output_tokens": 0, "iterations": some}
+        meter.feed(b"data: " + json.dumps({"model": "claude-x", "usage": figures}).encode() + b"\n\n")
+    usage = meter.finish()
+    assert usage.counts() == {"input": 4_000_000, "output": 100_000}
+    assert usage.tokens == 4_100_000
+    ledger = Ledger((CLAUDE, Price("dear", 30.0, 100.0, 0.0, 0.0, 0.0, 6.0)))
+    cost = ledger.charge("demo", usage, "claude-x", Limits(), wall=0.0)
+    assert cost == pytest.approx(3.0 + (30.0 + 10.0) + 6.0)
+    assert ledger.account("demo").tokens == 4_100_000
+
+
+def test_fast_mode_is_dearer() -> None:
+    usage = Usage()
+    usage.absorb({"model": "claude-x", "usage": {"input_tokens": 1_000_000, "output_tokens": 1, "speed": "fast"}})
+    assert Ledger((CLAUDE,)).charge("demo", usage, "", Limits(), wall=0.0) == pytest.approx(2 * (3.0 + 15e-6))
 
 
 @pytest.mark.parametrize("step", [70_000, 10_000_000])

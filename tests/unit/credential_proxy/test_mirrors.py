@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -149,6 +150,24 @@ def test_page_from_html_keeps_what_pip_reads_and_nothing_else() -> None:
         "requires-python": ">=3",
         "yanked": "bad",
     }
+
+
+def test_a_character_that_cannot_be_written_is_replaced() -> None:
+    body = {"files": [{"filename": "six-1.tar.gz", "url": "https://files.test/p/six-1.tar.gz", "yanked": "\ud800"}]}
+    _kind, out = rewritten(ask("/pypi/simple/six/", "text/html"), JSON, body)
+    assert 'data-yanked="?"' in out
+
+
+def test_whatever_goes_wrong_with_a_page_the_client_gets_an_answer() -> None:
+    def broken(_kind: str, _body: bytes) -> tuple[str, bytes]:
+        raise KeyError("unforeseen")
+
+    forward = replace(ask("/pypi/simple/six/"), transform=broken)
+    relay = ResponseRelay("GET", (), observer_of(forward))
+    relay.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+    with pytest.raises(Refusal) as caught:
+        relay.rewrite(lambda _count: None)
+    assert (caught.value.rule, caught.value.detail) == ("upstream-answer", "KeyError in a page")
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,29 @@ def test_who_only_gets_refusals_is_let_in_slowly(proxy: Any) -> None:
     assert len(lines) < UNSERVED_AT_ONCE + 100, "every one of them is in the log, and they are few"
 
 
+HELLO = b"CONNECT git.test:443 HTTP/1.1\r\nHost: git.test:443\r\n\r\n"
+
+
+@pytest.mark.parametrize("how", ["no TLS", "gone at once"])
+def test_who_never_reaches_an_upstream_is_let_in_slowly(proxy: Any, recorder: Any, how: str) -> None:
+    proxy.configure(tunnels=[{"host": "git.test", "address": "127.0.0.1"}])
+    proxy.reload()
+    recorder.answer = lambda _sock, _request: time.sleep(0.05) is None
+    for _turn in range(UNSERVED_AT_ONCE + 20):
+        with proxy.connect() as sock:
+            if how == "no TLS":
+                sock.sendall(HELLO + b"GARBAGE")
+                sock.settimeout(1)
+                try:
+                    sock.recv(100)
+                except TimeoutError:
+                    break
+            else:
+                sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n")
+    lines = [record for record in proxy.audit() if record["event"] == "end"]
+    assert len(lines) < UNSERVED_AT_ONCE + 20
+
+
 def test_one_request_at_a_time(proxy: Any, recorder: Any) -> None:
     proxy.configure(limits={"concurrent_requests": 1})
     assert proxy.reload() == {"ok": True}
@@ -301,6 +324,49 @@ def test_verify_finds_lines_that_were_added_while_it_was_stopped(
     proxy.start()
     proxy.stop()
     assert "was added while the service was stopped" in verified(proxy, capsys)[1], "a later start does not heal it"
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_verify_finds_a_log_that_was_written_anew(
+    proxy: Any, capsys: pytest.CaptureFixture[str], running: bool
+) -> None:
+    """One line, whatever it says of those before; and one whose hash is right, which nobody can prove."""
+    proxy.exchange(PLAIN)
+    if not running:
+        proxy.stop()
+    while "came after" in verified(proxy, capsys)[1]:
+        time.sleep(0.01)
+    last = proxy.audit_log.read_bytes().splitlines(keepends=True)[-1]
+    number = json.loads(last)["seq"]
+    for seq, prev, word in (
+        (number + 1, "0" * 64, f"does not follow line {number}"),
+        (number + 2, hashlib.sha256(last).hexdigest(), f"does not follow line {number}"),
+        (number + 1, hashlib.sha256(last).hexdigest(), "1 of them came after a note"),
+    ):
+        proxy.audit_log.write_bytes(json.dumps({"seq": seq, "prev": prev, "event": "start"}).encode() + b"\n")
+        assert word in verified(proxy, capsys)[1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"[" * 100_000, b'{"seq":"1","prev":"","event":"end"}', b'{"seq":true,"prev":"","event":"end"}'),
+        *(b'{"seq":1,"prev":"","event":"start","unnoted":[]}', b'{"seq":1' + b"0" * 400 + b',"prev":"","event":"end"}'),
+        b'{"seq":1,"prev":"","event":"start","missing":-1}',
+    ],
+)
+def test_a_crafted_line_is_a_problem_and_no_crash(proxy: Any, capsys: pytest.CaptureFixture[str], line: bytes) -> None:
+    proxy.exchange(PLAIN)
+    proxy.stop()
+    with proxy.audit_log.open("ab") as log:
+        log.write(line + b"\n")
+    proxy.audit_log.with_name("audit.jsonl-1.gz").write_bytes(b"\x1f\x8b\x08cut")
+    code, said = verified(proxy, capsys)
+    assert code == 1
+    assert "not a line of an audit log" in said
+    assert "audit.jsonl-1.gz:1: cannot be read" in said
+    proxy.start()
+    assert b"200" in proxy.exchange(PLAIN)[:20]
 
 
 def test_verify_while_it_runs_and_after_a_kill(proxy: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,9 @@ def sent(method: str, target: str, *routes: Route) -> tuple[Route, str]:
         ("POST", "/v1/messages/count_tokens?beta=true"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models?beta=true"),
+        ("GET", "/v1/models?limit=20&after_id=claude-opus-5.5&beta=true"),
+        ("GET", "/v1/models/claude-opus-5-5"),
+        ("GET", "/v1/models/claude-opus-5-5?beta=true"),
     ],
 )
 def test_allowed(method: str, target: str) -> None:
@@ -87,6 +90,12 @@ def test_hello_is_answered_here() -> None:
         ),
         ("OPTIONS", "*", "method", 405),
         ("POST", "/v1/models", "method", 405),
+        ("POST", "/v1/models/m", "method", 405),
+        ("GET", "/v1/models/..", "path", 403),
+        ("GET", "/v1/models/m/x", "path", 403),
+        ("GET", "/v1/models/m?limit=1", "query", 403),
+        ("GET", "/v1/models?limit=1&x=1", "query", 403),
+        ("GET", "/v1/models?limit=%20", "query", 403),
         *(
             ("POST", target, "path", 403)
             for target in (

@@ -89,6 +89,13 @@ ASKING = [
     (content({"document": S3}), "s3"),
     (content({"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://a/b"}}}}), "s3"),
     ({"mediaSource": {"s3Uri": "s3://a/b"}}, "s3"),
+    (content({"type": "input_audio", "input_audio": {"data": URL, "format": "wav"}}), "url_source"),
+    *(
+        (content({"type": "x", key: " " + URL.upper()}), "url_source")
+        for key in ("image", "audio", "video", "input_audio")
+    ),
+    (content(web_search_options={}), "web_search"),
+    (content(output_config={"format": {"mcp_servers": [SERVER]}}), "mcp"),
     ({"toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]}}, "web_search"),
     ({"toolConfig": {"tools": [{"systemTool": {"name": "nova_code_interpreter"}}]}}, "code_execution"),
     ({"toolConfig": {"tools": [{"systemTool": {"name": "nova_tomorrow"}}]}}, "other_tools"),
@@ -178,6 +185,15 @@ def test_a_key_given_twice_counts_twice(text: bytes, name: str) -> None:
         ),
         {"toolConfig": {"tools": [{"toolSpec": {"name": "n", "inputSchema": {"json": {"s3Uri": {"type": "url"}}}}}]}},
         {"messages": [{"role": "user", "content": "read s3://bucket/key and " + URL}]},
+        *(
+            content(**{key: {**kind, "schema": {"properties": {"tools": {"type": "web_search"}, "s3_uri": {}}}}})
+            for key, kind in (("output_format", {"type": "json_schema"}), ("json_schema", {"name": "x"}))
+        ),
+        content(output_config={"format": {"type": "json_schema", "schema": {"properties": {"mcp_servers": {"a": 1}}}}}),
+        tools({**TOOL, "input_examples": [{"source": {"type": "url", "url": URL}, "s3_path": "a"}]}),
+        content(requestMetadata={"s3-bucket": "a"}),
+        content({"type": "input_audio", "input_audio": {"data": "aGFsbG8=", "format": "wav"}}),
+        content({"type": "x", "image": "data:image/png;base64,aGFsbG8=", "audio": "aGFs/bG8="}),
         [1, 2],
         "mcp_servers",
     ],
@@ -271,11 +287,28 @@ def test_bodies_for_counting_are_not_unpacked_without_end() -> None:
         reach(body)
 
 
+def test_a_long_table_in_a_text_is_not_many_parts() -> None:
+    table = json.dumps("1,2,[3],{4}\n" * PROMPT_PARTS + '"')
+    assert read_prompt(f'{{"model":"m","a":{table}}}'.encode())
+    for body in (b'["",' + b"0," * PROMPT_PARTS + b"0]", b'["\\"",' + b"[]," * PROMPT_PARTS + b'"\\\\"]'):
+        with pytest.raises(Refusal) as caught:
+            read_prompt(body)
+        assert caught.value.rule == "body-parts"
+
+
+def test_long_numbers_cost_no_more_than_texts() -> None:
+    body = b"[" + b",".join([b"9" * 4300] * 7000) + b"]"
+    began = time.process_time()
+    read_prompt(body)
+    assert time.process_time() - began < 0.5
+
+
 def test_models_beside_the_main_one() -> None:
     body = tools({"type": "advisor_20260301", "name": "advisor", "model": "dear"})
     body["fallbacks"] = [{"model": "dearer"}]
     assert Wishes(read_prompt(json.dumps(body).encode())).models == {"dear", "dearer"}
     assert Wishes(read_prompt(b'{"fallbacks":"default"}')).models == {"default"}
+    assert Wishes(read_prompt(b'{"fallbacks":["one",{"model":"two"}]}')).models == {"one", "two"}
     past = {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}
     assert Wishes(read_prompt(json.dumps(content(past)).encode())).models == set()
 

@@ -106,8 +106,8 @@ def _verify(config: Config) -> int:
         print(f"cannot trust {config.audit_log}: {problem}; compare it with a copy kept elsewhere", file=sys.stderr)
     if result.problems:
         return 1
-    killed = f"; {result.unnoted} of them were written just before a kill and not noted" if result.unnoted else ""
-    print(f"{config.audit_log}: lines {result.first} to {result.last.seq} are whole and in order{killed}")
+    unnoted = f"; {result.unnoted} of them came after a note, just now or just before a kill" if result.unnoted else ""
+    print(f"{config.audit_log}: lines {result.first} to {result.last.seq} are whole and in order{unnoted}")
     return 0
 
 

@@ -22,6 +22,8 @@ from typing import Any, Final
 GENESIS: Final = "0" * 64
 KEY_BYTES: Final = 32
 _NOTE: Final = re.compile(rb"([0-9]{1,20}) ([0-9a-f]{64}) ([0-9a-f]{64}) *\n")
+_MOST_LINES: Final = 10**20
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, RecursionError)
 NOTE_BYTES: Final = 20 + 1 + 64 + 1 + 64 + 1
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _NUMBERS: Final = frozenset((int, float))
@@ -111,40 +113,55 @@ def position_of(line: bytes) -> Position:
     if not line:
         return Position()
     try:
-        seq = json.loads(line)["seq"]
-    except (ValueError, TypeError, KeyError):
+        seq = _number(json.loads(line)["seq"])
+    except _UNREADABLE:
         seq = 0
-    return Position(seq if isinstance(seq, int) else 0, hashlib.sha256(line).hexdigest())
+    return Position(seq, hashlib.sha256(line).hexdigest())
+
+
+def _number(value: object) -> int:
+    """Return the number of a line, or how many there are; a number that no log has is a ValueError."""
+    if type(value) is not int or not 0 <= value < _MOST_LINES:
+        raise ValueError(value)
+    return value
 
 
 class Verifier:
     """Fed with the lines of a log in their order; collects what is wrong, each problem with its line."""
 
     def __init__(self, noted: Position | None) -> None:
-        """Begin before the first line, which may be any: older files are deleted after their time."""
+        """Begin before the first line, which may be any up to the noted one: older files are deleted after their time.
+
+        ``unnoted`` counts lines that nobody can prove: written after the note of their time, just now or just before a
+        kill, by the service or by whoever could write the file.
+        """
         self.problems: list[str] = []
         self.first: int | None = None
         self.last = Position()
         self.unnoted = 0
         self._noted = noted
+        self._first_follows = ""
         self._stopped = False
 
     def feed(self, line: bytes, where: str) -> None:
         """Check one line, with its line feed."""
         try:
             record = json.loads(line)
-            seq, prev, event = record["seq"], record["prev"], record["event"]
-        except (ValueError, TypeError, KeyError):
+            seq, prev, event = _number(record["seq"]), record["prev"], record["event"]
+            missing, unnoted = _number(record.get("missing", 0)), _number(record.get("unnoted", 0))
+        except _UNREADABLE:
             self.problems.append(f"{where}: not a line of an audit log")
             return
         if self.first is None:
-            self.first = seq
+            self.first, self._first_follows = seq, prev
         elif prev != self.last.digest:
             self.problems.append(f"{where}: line {seq} does not follow line {self.last.seq}: {self._cause(seq)}")
         elif seq != self.last.seq + 1:
             self.problems.append(f"{where}: line {seq} has the wrong number, {self.last.seq + 1} was due")
         if event == "start":
-            self._begin(record, where)
+            if missing:
+                self.problems.append(f"{where}: at this start the log ended {missing} lines too early")
+            self.unnoted += unnoted
         elif self._stopped:
             self.problems.append(f"{where}: line {seq} was added while the service was stopped")
         self._stopped = event == "stop"
@@ -158,18 +175,20 @@ class Verifier:
             self.problems.append("the note of the last line is missing, or was not made with the key")
         elif self._noted.seq > self.last.seq:
             self.problems.append(f"the log ends at line {self.last.seq}, but line {self._noted.seq} was written")
+        else:
+            follows = Position(self._noted.seq + 1, self._noted.digest) == Position(
+                self.first or 0, self._first_follows
+            )
+            if (self.first or 0) > self._noted.seq and not follows:
+                self.problems.append(
+                    f"the log begins at line {self.first}, which does not follow line {self._noted.seq}"
+                )
+            self.unnoted += self.last.seq - self._noted.seq
 
-    def _begin(self, record: dict[str, Any], where: str) -> None:
-        """Take over what the service found when it started."""
-        if record.get("missing"):
-            self.problems.append(f"{where}: at this start the log ended {record['missing']} lines too early")
-        # Nobody can prove these: whoever could write the file may have added them after the kill.
-        self.unnoted += int(record.get("unnoted", 0))
-
-    def _cause(self, seq: object) -> str:
+    def _cause(self, seq: int) -> str:
         expected = self.last.seq + 1
-        if isinstance(seq, int) and seq > expected:
+        if seq > expected:
             return f"lines {expected} to {seq - 1} are missing"
-        if isinstance(seq, int) and seq < expected:
+        if seq < expected:
             return "lines are out of order, or a log was begun anew"
         return f"line {self.last.seq} was edited"

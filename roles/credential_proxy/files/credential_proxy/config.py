@@ -37,6 +37,8 @@ _CONVERSATION_BYTES: Final = 48
 _DAY_SECONDS: Final = 86400
 # What goes to the cache for an hour costs twice the input, what goes there for five minutes 1.25 times.
 _HOUR_FACTOR: Final = 2 / 1.25
+# Anthropic's fast mode costs 2 to 6 times as much, by model (their page on fast mode, 2026-11).
+_FAST_FACTOR: Final = 6.0
 _ROUTE_KEYS: Final = (
     *("name", "type", "prefix", "host", "port", "credential", "address", "ca_file", "tls", "auth", "region", "models"),
     *("base", "allow", "deny", "minimum_age_days", "provider_reach"),
@@ -210,7 +212,8 @@ def _tunnel(reader: Reader, data: object, where: str) -> TunnelHost:
 
 def _price(reader: Reader, data: object, where: str) -> Price:
     kinds = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
-    table = reader.table(data, where, ("model", *kinds))
+    table = reader.table(data, where, ("model", "fast", *kinds))
+    fast = reader.number(table, where, "fast")
     given = {name: reader.number(table, where, name) for name in kinds}
     for name in ("input", "output"):
         if given[name] is None:
@@ -225,6 +228,7 @@ def _price(reader: Reader, data: object, where: str) -> Price:
         cache_read=one if given["cache_read"] is None else given["cache_read"],
         cache_write=write,
         cache_write_1h=_HOUR_FACTOR * write if write_1h is None else write_1h,
+        fast=_FAST_FACTOR if fast is None else fast,
     )
 
 

@@ -174,6 +174,11 @@ class Connection:
 
     # The course of one request.
 
+    def _begin_next(self) -> None:
+        """Read the next request, which came early, unless bytes that arrived meanwhile have begun it."""
+        if self._turn is None:
+            self._pump()
+
     def _pump(self) -> None:
         """Handle what has arrived, as far as the exchange takes it."""
         try:
@@ -212,6 +217,7 @@ class Connection:
 
     def _decide(self, head: RequestHead) -> bool:
         """Decide, have that written down, and act on it. Tell whether more can be read."""
+        assert self._turn is None
         context, workspace = self._context, self._workspace
         now = context.reactor.now
         try:
@@ -271,6 +277,8 @@ class Connection:
         turn = self._turn
         assert turn is not None
         turn.bytes_in, turn.bytes_out, turn.address = outcome.bytes_in, outcome.bytes_out, outcome.address
+        if not outcome.bytes_out:
+            self._context.flood.count(self._workspace, self._context.reactor.now)
         verdict = "cut" if outcome.rule else "served"
         self._finish_turn(verdict=verdict, rule=outcome.rule, status=200, detail=outcome.detail)
         self._close()
@@ -299,19 +307,19 @@ class Connection:
             return
         self._enter(Phase.IDLE)
         if not idle:
-            self._context.reactor.call_soon(self._pump)
+            self._context.reactor.call_soon(self._begin_next)
 
     def _refuse(self, refusal: Refusal, head: RequestHead | None = None) -> None:
         """Write the refusal down, answer it, and close the connection: what follows on it cannot be trusted."""
         head = head or (self._turn.plan.head if self._turn is not None else None)
         answer = refusal_answer(refusal, without_body=head is not None and head.method == "HEAD")
-        self._context.flood.count(self._workspace, self._context.reactor.now)
         if self._exchange is not None:
             self._exchange.abort()
         if self._turn is not None:
             self._turn.bytes_out += len(answer)
             self._finish_turn(verdict="refused", rule=refusal.rule, status=refusal.status, detail=refusal.detail)
         else:
+            self._context.flood.count(self._workspace, self._context.reactor.now)
             facts = self._who + (asked(head) if head is not None else "")
             facts += f',"verdict":"deny","rule":"{refusal.rule}","status":{refusal.status}'
             if refusal.detail:
@@ -352,6 +360,8 @@ class Connection:
                 turn.settle(exchange.observer, context, self._workspace, cut=verdict != "served")
         if status is not None:
             turn.status = status
+        if verdict != "served" and self._tunnel is None and (exchange is None or not exchange.status):
+            context.flood.count(self._workspace, context.reactor.now)
         context.audit.append("end", self._who + turn.ended(context.reactor.now, verdict, rule, detail))
         turn.count(context, verdict, rule)
         if rule == "secret-echo":

@@ -1,7 +1,8 @@
 # Copyright (c) bulkhead.workspace contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests that cost a container nothing and the audit log a line: refusals, and answers that the proxy makes itself.
+"""Requests that cost a container nothing and the audit log a line: refusals, answers that the proxy makes itself, and
+whatever ends before an upstream has said anything.
 
 No line is left out. A conversation that causes too many is let in more slowly instead, so that it cannot fill the disk
 without which nobody is served.

@@ -10,9 +10,9 @@ from .refusals import Refusal
 
 
 def model_of(prompt: Json) -> str:
-    """Return it; a prompt that two readers could read in two ways (the key given twice) refuses."""
+    """Return it; a prompt that two readers could read in two ways (the key given twice, in any case) refuses."""
     pairs = prompt if isinstance(prompt, tuple) else ()
-    models = [value for key, value in pairs if key == "model"]
+    models = [value for key, value in pairs if key.lower() == "model"]
     if len(models) != 1 or not isinstance(models[0], str):
         raise Refusal("model-missing")
     return models[0]

@@ -5,11 +5,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-_PARTS: Final = b"{[,"
+_PARTS: Final = (b"{", b"[", b",")
+_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
-def parts_of(body: bytes | bytearray) -> int:
-    """Count brackets and commas, in texts too: to leave these out would take longer than to parse."""
-    return len(body) - len(body.translate(None, _PARTS))
+def parts_of(body: bytes | bytearray, most: int) -> int:
+    """Count brackets and commas; where there seem to be more than ``most``, those in texts are left out.
+
+    A long table in a text has many. Where there are many texts as well, to leave them out would take longer than to
+    parse.
+    """
+    parts = len(body) - len(body.translate(None, b"".join(_PARTS)))
+    if parts > most and body.count(b'"') <= most:
+        parts -= sum(body.count(part, *text.span()) for text in _TEXT.finditer(body) for part in _PARTS)
+    return parts

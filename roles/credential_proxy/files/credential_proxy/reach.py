@@ -11,6 +11,7 @@ looked at.
 from __future__ import annotations
 
 import binascii
+import re
 from typing import Final
 
 from .prompt import Json, read_prompt
@@ -32,12 +33,23 @@ _HARMLESS: Final = frozenset(
 _PLAIN_TOOLS: Final = frozenset(("custom", "function", *_SEARCHES))
 _SYSTEM_TOOLS: Final = {"nova_grounding": "web_search", "nova_code_interpreter": "code_execution"}
 _ADDRESSES: Final = frozenset(("image_url", "video_url", "audio_url", "document_url", "file_url"))
+# Keys under which either the data itself stands or an address of it.
+_MEDIA: Final = frozenset(("image", "audio", "video", "input_audio"))
+_ADDRESS: Final = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _SERVERS: Final = frozenset(("mcp_servers", "server_url"))
 # Keys whose texts say something, in some places.
-_SPEAKING: Final = _ADDRESSES | _SERVERS | frozenset(("type", "url", "name", "fallbacks", "model", "body"))
+_SPEAKING: Final = (
+    _ADDRESSES | _SERVERS | _MEDIA | frozenset(("type", "url", "name", "fallbacks", "model", "body", "data"))
+)
 # Keys whose values are all text to the provider, by the key under which their object stands.
 _SCHEMAS: Final = frozenset(("input_schema", "inputschema"))
-_OPAQUE: Final = {"function": _SCHEMAS | {"parameters"}, "content": _SCHEMAS | {"json"}}
+_OPAQUE: Final = {
+    "": _SCHEMAS | {"requestmetadata"},
+    "function": _SCHEMAS | {"parameters"},
+    "content": _SCHEMAS | {"json"},
+    "tools": _SCHEMAS | {"input_examples"},
+    **dict.fromkeys(("format", "output_format", "json_schema"), _SCHEMAS | {"schema"}),
+}
 _NESTED: Final = (tuple, list)
 
 
@@ -59,6 +71,8 @@ class Wishes:
                 self._object(place, value)
             elif isinstance(value, list):
                 self._left += [(place, item) for item in value if isinstance(item, _NESTED)]
+                if place == "fallbacks":
+                    self.models.update(item for item in value if isinstance(item, str))
 
     def _object(self, place: str, pairs: _Pairs) -> None:
         """Note what one object asks for, and which places in it are to be looked at."""
@@ -78,6 +92,8 @@ class Wishes:
                 self._text(place, key, value)
             if key.startswith("s3"):
                 self._note("s3", value)
+            elif key == "web_search_options":
+                self.reach.add("web_search")
 
     def _text(self, place: str, key: str, value: str) -> None:
         """Note what a text says by its key."""
@@ -85,9 +101,8 @@ class Wishes:
             self._type(place, value.lower())
         elif key in _SERVERS:
             self._note("mcp", value)
-        elif key in _ADDRESSES or (key == "url" and (place == "source" or place in _ADDRESSES)):
-            if value[:5].lower() != "data:":
-                self._note("url_source", value)
+        elif _is_address(place, key, value):
+            self.reach.add("url_source")
         elif key == "name" and place == "systemtool":
             self.reach.add(_SYSTEM_TOOLS.get(value.lower(), "other_tools"))
         elif key == "fallbacks" or (key == "model" and place in ("fallbacks", "tools")):
@@ -114,6 +129,13 @@ class Wishes:
         """Note a wish, unless nothing is wished for."""
         if value not in (None, "", (), []):
             self.reach.add(name)
+
+
+def _is_address(place: str, key: str, value: str) -> bool:
+    """Tell whether a text is an address that the provider would fetch."""
+    if key in _ADDRESSES or (key == "url" and (place == "source" or place in _ADDRESSES)):
+        return bool(value) and value[:5].lower() != "data:"
+    return (key in _MEDIA or (key == "data" and place in _MEDIA)) and _ADDRESS.match(value) is not None
 
 
 def _tool(kind: str) -> str:

@@ -154,6 +154,9 @@ class ResponseRelay:
             kind, body = self._observer.rewrite(page.take())
         except Refusal as refusal:
             raise _as_upstream_fault(refusal) from None
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            # Whatever stands in a page, the client gets an answer.
+            raise Refusal("upstream-answer", detail=f"{type(error).__name__} in a page") from error
         framing = f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n".encode("latin-1")
         answer = self._client_head(self._head, framing, without=_OF_THE_ORIGINAL) + body
         hold(len(answer))

@@ -92,7 +92,10 @@ class TunnelHost:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million tokens cost, for the models that the pattern names, in the operator's currency."""
+    """What a million tokens cost, for the models that the pattern names, in the operator's currency.
+
+    ``fast``: how many times as much in the API's fast mode.
+    """
 
     model: str
     input: float
@@ -100,6 +103,7 @@ class Price:
     cache_read: float
     cache_write: float
     cache_write_1h: float
+    fast: float
 
 
 @dataclass(frozen=True, slots=True)

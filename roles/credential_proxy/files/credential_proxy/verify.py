@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,12 @@ def verify(log: Path, state: Path) -> Verifier:
     note = state / NOTE_NAME
     verifier = Verifier(read_note(key, note.read_bytes()) if note.exists() else None)
     for file in _in_order(log):
-        for number, line in enumerate(_lines(file), 1):
-            verifier.feed(line, f"{file.name}:{number}")
+        number = 0
+        try:
+            for number, line in enumerate(_lines(file), 1):
+                verifier.feed(line, f"{file.name}:{number}")
+        except (OSError, EOFError, zlib.error) as error:
+            verifier.problems.append(f"{file.name}:{number + 1}: cannot be read: {error}")
     verifier.finish()
     return verifier
 
@@ -33,12 +38,20 @@ def _in_order(log: Path) -> list[Path]:
 
 
 def _first_number(file: Path) -> float:
-    for line in _lines(file):
-        try:
-            return float(json.loads(line)["seq"])
-        except (ValueError, TypeError, KeyError):
-            return float("inf")
-    return float("inf")
+    try:
+        return float(json.loads(next(_lines(file)))["seq"])
+    except (
+        StopIteration,
+        ValueError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        OverflowError,
+        OSError,
+        EOFError,
+        zlib.error,
+    ):
+        return float("inf")
 
 
 def _lines(file: Path) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ somebody else's account.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from ..decision import Forward, LocalAnswer
@@ -17,17 +18,22 @@ from ..settings import Route
 
 _QUERIES: Final = ("", "beta=true")
 _MESSAGES: Final = ("/v1/messages", "/v1/messages/count_tokens")
+# One model, and the pages of their list.
+_MODEL: Final = re.compile(r"/v1/models/[A-Za-z0-9._-]*[A-Za-z0-9]")
+_PAGE: Final = re.compile(r"(?:limit|after_id|before_id)=[A-Za-z0-9._-]{1,128}")
 _METHODS: Final = {**dict.fromkeys(_MESSAGES, "POST"), "/v1/models": "GET", "/api/hello": "HEAD"}
 
 
 def decide(method: str, path: str, mark: str, query: str, route: Route) -> Forward | LocalAnswer:
     """Allow a message, its token count, the list of models, and the clients' question whether anybody is there."""
-    allowed = _METHODS.get(path)
+    listing = path == "/v1/models"
+    allowed = "GET" if _MODEL.fullmatch(path) else _METHODS.get(path)
     if allowed is None:
         raise Refusal("path")
     if method != allowed:
         raise Refusal("method", allow=allowed)
-    if query not in _QUERIES or (mark and (not query or allowed == "HEAD")):
+    asked = "&".join(part for part in query.split("&") if not (listing and _PAGE.fullmatch(part)))
+    if asked not in _QUERIES or (mark and (not query or allowed == "HEAD")):
         raise Refusal("query")
     if allowed == "HEAD":
         return LocalAnswer(route)

@@ -126,10 +126,15 @@ class Ledger:
             raise Refusal("budget-day", retry_after=_DAY_SECONDS - int(wall) % _DAY_SECONDS)
 
     def _cost(self, usage: Usage, model: str, limits: Limits) -> float:
-        """Price by the answer's name for the model, then by the path's.
+        """Price by the answer's name for the model, then by the path's; calls of other models by theirs.
 
         Where money is limited, a model without a price is as dear as the dearest: nobody goes around the limit with it.
         """
+        return self._own_cost(usage, model, limits) + sum(
+            self._own_cost(other, "" if other.model else model, limits) for other in usage.others
+        )
+
+    def _own_cost(self, usage: Usage, model: str, limits: Limits) -> float:
         for name in (usage.model, model):
             for price in self.prices:
                 if name and matches(name, (price.model,)):
@@ -142,7 +147,8 @@ class Ledger:
 def _costs(usage: Usage, price: Price) -> float:
     total = usage.input * price.input + usage.output * price.output + usage.cache_read * price.cache_read
     total += (usage.cache_write - usage.cache_write_1h) * price.cache_write
-    return (total + usage.cache_write_1h * price.cache_write_1h) / _MILLION
+    total += usage.cache_write_1h * price.cache_write_1h
+    return total * (price.fast if usage.fast else 1) / _MILLION
 
 
 def _spent(used: float, limit: float | None) -> bool:

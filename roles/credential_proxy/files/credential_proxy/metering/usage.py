@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..aws.event_stream import Frames
@@ -32,6 +32,8 @@ _NAMES: Final = {
     ),
 }
 _HEADERS: Final = {b"x-amzn-bedrock-input-token-count": "input", b"x-amzn-bedrock-output-token-count": "output"}
+# What an answer took besides: the calls of an advisor and the summary of a long context stand in ``iterations`` alone.
+_IN_THE_TOTALS: Final = ("message", "fallback_message")
 _BYTES_A_TOKEN: Final = 4
 _decode: Final = json.JSONDecoder().decode
 
@@ -41,7 +43,8 @@ class Usage:
     """Tokens of one answer; ``model`` is what the answer says, or empty.
 
     ``cache_write`` are all that were written to the cache, ``cache_write_1h`` those of them that stay for an hour.
-    ``estimated``: the answer did not end, or had no figures.
+    ``fast``: it ran in the dearer mode. ``others``: what other calls for the same answer took, which its figures leave
+    out. ``estimated``: the answer did not end, or had no figures.
     """
 
     model: str = ""
@@ -50,18 +53,23 @@ class Usage:
     cache_read: int = 0
     cache_write: int = 0
     cache_write_1h: int = 0
+    fast: bool = False
+    others: list[Usage] = field(default_factory=list)
     estimated: bool = False
 
     @property
     def tokens(self) -> int:
         """Return all tokens together."""
-        return self.input + self.output + self.cache_read + self.cache_write
+        return sum(self.counts().values())
 
     def counts(self) -> dict[str, int]:
         """Return the kinds of tokens that there are any of."""
-        kinds = (("input", self.input), ("output", self.output))
-        caches = (("cache_read", self.cache_read), ("cache_write", self.cache_write))
-        return {name: count for name, count in (*kinds, *caches) if count}
+        kinds = {"input": self.input, "output": self.output}
+        kinds |= {"cache_read": self.cache_read, "cache_write": self.cache_write}
+        for other in self.others:
+            for name, count in other.counts().items():
+                kinds[name] += count
+        return {name: count for name, count in kinds.items() if count}
 
     def absorb(self, data: object) -> None:
         """Take figures out of a JSON object of any of the APIs; later ones are totals, so the larger figure counts."""
@@ -79,6 +87,10 @@ class Usage:
                         self._raise_to(_NAMES[key], _count(value))
                     elif key == "cache_creation" and isinstance(value, dict):
                         self._absorb_creation(value)
+                    elif key == "speed":
+                        self.fast = self.fast or value == "fast"
+                    elif key == "iterations" and isinstance(value, list):
+                        self._absorb_iterations(value)
 
     def absorb_field(self, name: bytes, value: bytes) -> None:
         """Take a figure out of an answer's head."""
@@ -96,6 +108,18 @@ class Usage:
         """Read how the tokens that went to the cache are divided; there are at least as many as are named."""
         self._raise_to("cache_write_1h", _count(table.get("ephemeral_1h_input_tokens")))
         self._raise_to("cache_write", self.cache_write_1h)
+
+    def _absorb_iterations(self, entries: list[Any]) -> None:
+        """Read the calls that the totals leave out; a later list of them is the longer one."""
+        others = []
+        for entry in entries:
+            if isinstance(entry, dict) and entry.get("type") not in _IN_THE_TOTALS:
+                other = Usage()
+                figures = {name: value for name, value in entry.items() if name != "iterations"}
+                other.absorb({"model": entry.get("model"), "usage": figures})
+                others.append(other)
+        if len(others) >= len(self.others):
+            self.others = others
 
     def _raise_to(self, name: str, value: int) -> None:
         if value > getattr(self, name):

@@ -20,7 +20,7 @@ Judge = Callable[[str, str], str | None]
 
 def rewrite(body: bytes, judge: Judge, base_url: str) -> bytes:
     """Return the document for the client."""
-    if parts_of(body) > PAGE_PARTS:
+    if parts_of(body, PAGE_PARTS) > PAGE_PARTS:
         raise Refusal("upstream-size")
     try:
         document = json.loads(body)

@@ -54,7 +54,7 @@ def read(content_type: str, body: bytes, url: str, project: str) -> Page:
     kind = content_type.partition(";")[0].strip().lower()
     try:
         if kind.endswith("json"):
-            if parts_of(body) > PAGE_PARTS:
+            if parts_of(body, PAGE_PARTS) > PAGE_PARTS:
                 raise Refusal("upstream-size")
             return Page(project, tuple(_json_file(item, url) for item in json.loads(body)["files"]))
         if kind in (HTML_TYPE, "application/vnd.pypi.simple.v1+html"):
@@ -74,7 +74,7 @@ def write(page: Page, *, as_json: bool) -> tuple[str, bytes]:
         return JSON_TYPE, json.dumps(_json_page(page), separators=(",", ":")).encode()
     lines = [_html_line(file) for file in page.files]
     start = '<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.0"></head><body>'
-    return f"{HTML_TYPE}; charset=utf-8", "\n".join([start, *lines, "</body></html>"]).encode()
+    return f"{HTML_TYPE}; charset=utf-8", "\n".join([start, *lines, "</body></html>"]).encode("utf-8", "replace")
 
 
 def _json_file(item: dict[str, Any], base: str) -> File:
