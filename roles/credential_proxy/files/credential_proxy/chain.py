@@ -176,14 +176,10 @@ class Verifier:
         elif self._noted.seq > self.last.seq:
             self.problems.append(f"the log ends at line {self.last.seq}, but line {self._noted.seq} was written")
         else:
-            follows = Position(self._noted.seq + 1, self._noted.digest) == Position(
-                self.first or 0, self._first_follows
-            )
-            if (self.first or 0) > self._noted.seq and not follows:
-                self.problems.append(
-                    f"the log begins at line {self.first}, which does not follow line {self._noted.seq}"
-                )
-            self.unnoted += self.last.seq - self._noted.seq
+            noted, first = self._noted.seq, self.first or 0
+            if first > noted and (first, self._first_follows) != (noted + 1, self._noted.digest):
+                self.problems.append(f"the log begins at line {first}, which does not follow line {noted}")
+            self.unnoted += self.last.seq - noted
 
     def _cause(self, seq: int) -> str:
         expected = self.last.seq + 1
