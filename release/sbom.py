@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bill of materials of a built collection, in CycloneDX 1.6: every file with its checksum, and what it runs with.
 
-    release/sbom.py bulkhead-workspace-2.0.0.tar.gz > sbom.cdx.json
+    release/sbom.py bulkhead-workspace-3.0.0.tar.gz > sbom.cdx.json
 
 The checksums are computed from the content of the tarball, and compared with those that its own FILES.json claims.
 """

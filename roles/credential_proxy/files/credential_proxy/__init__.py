@@ -10,4 +10,4 @@ move the bytes.
 from __future__ import annotations
 
 # The collection's, of galaxy.yml.
-__version__ = "2.0.0"
+__version__ = "3.0.0"
