@@ -121,7 +121,7 @@ def position_of(line: bytes) -> Position:
 
 def _number(value: object) -> int:
     """Return the number of a line, or how many there are; a number that no log has is a ValueError."""
-    if type(value) is not int or not 0 <= value < _MOST_LINES:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST_LINES:
         raise ValueError(value)
     return value
 
