@@ -52,9 +52,9 @@ class Record:
         for key in {change.key.split("/", 1)[0] for change in changes}:
             whole = {"before": _marked(old, key), "after": _marked(new, key)}
             for path, entry in ({key: whole} if key in self.keys else _by_entry(key, whole)).items():
-                known = self.keys.get(path)
                 if given_up is not None and path in given_up.keys:
                     continue
+                known = self.keys.get(path)
                 if known is not None and "left" not in known:
                     entry["before"] = known["before"]
                 self.keys[path] = entry

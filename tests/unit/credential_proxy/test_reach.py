@@ -296,6 +296,16 @@ def test_a_long_table_in_a_text_is_not_many_parts() -> None:
         assert caught.value.rule == "body-parts"
 
 
+@pytest.mark.parametrize("unit", [b'\\"', b"\\\\", b'","'])
+def test_texts_without_an_end_take_bounded_time(unit: bytes) -> None:
+    for end in (b"", b'"', b"\\"):
+        body = b'["' + unit * (PROMPT_PARTS // 3) + b"," * (4 * MIB) + end
+        began = time.process_time()
+        with pytest.raises(Refusal):
+            read_prompt(body)
+        assert time.process_time() - began < 1
+
+
 def test_long_numbers_cost_no_more_than_texts() -> None:
     body = b"[" + b",".join([b"9" * 4300] * 7000) + b"]"
     began = time.process_time()

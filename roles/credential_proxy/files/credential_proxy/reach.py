@@ -35,7 +35,7 @@ _SYSTEM_TOOLS: Final = {"nova_grounding": "web_search", "nova_code_interpreter":
 _ADDRESSES: Final = frozenset(("image_url", "video_url", "audio_url", "document_url", "file_url"))
 # Keys under which either the data itself stands or an address of it.
 _MEDIA: Final = frozenset(("image", "audio", "video", "input_audio"))
-_ADDRESS: Final = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"\s*+(?!data:)[a-z][a-z0-9+.-]{0,30}:", re.IGNORECASE)
 _SERVERS: Final = frozenset(("mcp_servers", "server_url"))
 # Keys whose texts say something, in some places.
 _SPEAKING: Final = (
