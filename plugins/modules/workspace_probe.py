@@ -13,7 +13,7 @@ description:
   - Each act has a control, the very same act in a plain container without the defences that the probe names, which
     must succeed there. An act that fails in both places proves nothing, and is reported as not proven.
   - All acts of one user run in one program and one exec. The image needs nothing but C(python3) and C(env). Where it
-    has none, the interpreter of the host is carried in, and removed afterwards.
+    has none, the interpreter of the host is carried into the copy (O(throwaway=true)).
   - The acts are bounded in time and size, watched from outside, clean up behind them, and do not harm the host or
     other conversations. Programs in the container may feel them, since its processes, memory and disk are used up for
     seconds. O(throwaway=true) spares them.
@@ -50,7 +50,10 @@ options:
     type: bool
     default: true
   throwaway:
-    description: Whether to attack a copy with exactly the same specification, made for that and removed, instead.
+    description:
+      - Whether to attack a copy with exactly the same specification, made for that and removed, instead.
+      - What runs in the conversation's own container as the same user can disturb acts there, and answer for them. A
+        copy has none of it.
     type: bool
     default: false
     version_added: 2.0.0

@@ -97,7 +97,7 @@ def write(directory: Path, texts: dict[str, str]) -> list[str]:
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         part = directory / f".{name}.part"
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
         part.replace(directory / name)
     return [str(directory / name) for name in texts]
 

@@ -43,7 +43,6 @@ def attack(
     container = _own_container(driver, conversation_id)
     bench.clear_up(driver)
     before = _neighbours(driver, container["Id"])
-    fit = bench.fits(driver, container["Id"])
     with standing_in(secrets.token_hex(4)) as standins:
         around = surroundings(driver, container, standins)
         figures = {probe.id: probe.measured(around) for probe in probes}
@@ -51,12 +50,12 @@ def attack(
             probe.id: (probe, found) for probe in probes if not isinstance(found := figures[probe.id], Impossible)
         }
         if throwaway or without:
-            inside, place = _in_copy(driver, container, around, standins, possible, closed_over(without), fit=fit)
+            inside, place = _in_copy(driver, container, around, standins, possible, closed_over(without))
         else:
-            inside, place = _in_place(driver, container, around, possible, fit=fit)
+            inside, place = _in_place(driver, container, around, possible)
         if place.whole_root:
             around = replace(around, features=around.features | {WHOLE_ROOT})
-        controls = _in_plain_containers(driver, container, around, standins, possible, fit=fit) if control else {}
+        controls = _in_plain_containers(driver, container, around, standins, possible, fit=place.fit) if control else {}
     verdicts = {}
     for probe in (probe.here(around) for probe in probes):
         found = figures[probe.id]
@@ -89,11 +88,14 @@ def _in_place(
     container: Mapping[str, Any],
     around: Surroundings,
     probes: Mapping[str, tuple[Probe, Figures]],
-    *,
-    fit: bool,
 ) -> tuple[dict[str, verdict.Trial], bench.Bench]:
     name = str(container["Name"]).lstrip("/")
-    place = bench.Bench(driver, name, around.token, around.user, fit=fit)
+    if not bench.fits(driver, name, around.token):
+        raise WorkspaceError(
+            f"cannot probe container {name} itself: no python3 answered in it, and one of the host's is carried into "
+            "copies only; set throwaway: true"
+        )
+    place = bench.Bench(driver, name, around.token, around.user, fit=True)
     trials = place.attack(probes)
     now = driver.container(name)
     if now is None or not now["State"]["Running"] or now["Id"] != container["Id"]:
@@ -111,13 +113,12 @@ def _in_copy(
     standins: StandIns,
     probes: Mapping[str, tuple[Probe, Figures]],
     off: frozenset[str],
-    *,
-    fit: bool,
 ) -> tuple[dict[str, verdict.Trial], bench.Bench]:
     sizes = {target: str(size or "") for target, size in around.volumes.items()}
     draft = drafts.clone(container, sizes, standins.foreign)
     switch_off(draft, off)
     with bench.thrown_away(driver, draft, around.token) as name:
+        fit = bench.fits(driver, name, around.token)
         place = bench.Bench(driver, name, around.token, around.user, fit=fit)
         return place.attack(probes), place
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -31,12 +32,16 @@ _COUNTERS = ("memory.events", "pids.events", "cpu.stat")
 _SHOWN = {"memory.events oom_kill", "memory.events max", "pids.events max", "cpu.stat nr_throttled"}
 # What the watcher grants beyond the sum of all acts' own times.
 _GRACE_SECONDS = 20
+_QUESTION_SECONDS = 60
+_EVIDENCE_LENGTH = 4000
+_TOKEN = re.compile(r"[0-9a-f]{8}")
+_PREFIX = "ws-probe-"
 
 
 @contextmanager
 def thrown_away(driver: Driver, draft: Draft, token: str) -> Iterator[str]:
     """A running container inside the block; it and its volumes are gone after it."""
-    name = f"ws-probe-{token}-{secrets.token_hex(2)}"
+    name = f"{_PREFIX}{token}-{secrets.token_hex(2)}"
     labels = {names.PROBE: token}
     volumes = {target: f"{name}-{number}" for number, target in enumerate(draft.volumes)}
     mounts = [entry for entry in draft.host.get("Mounts") or [] if entry["Target"] not in volumes]
@@ -60,25 +65,28 @@ def thrown_away(driver: Driver, draft: Draft, token: str) -> Iterator[str]:
             driver.remove_volume(volume)
 
 
-def fits(driver: Driver, name: str) -> bool:
+def fits(driver: Driver, name: str, token: str) -> bool:
     """Whether the image of a running container has a python3 that can run acts."""
     try:
-        return "fit" in driver.execute(name, interpreter.image_question())[1]
+        with _bounded(token, _QUESTION_SECONDS):
+            return "fit" in driver.execute(name, interpreter.image_question(token))[1]
     except WorkspaceError:
         return False
 
 
 def clear_up(driver: Driver) -> None:
     """Removes what runs that were killed half-way have left: their containers, their volumes, their stand-ins."""
-    left = {name: driver.container(name) for name in driver.container_ids(label=names.PROBE)}
+    # An image may carry the label, too, with any text for a token.
+    ours = [name for name in driver.container_ids(label=names.PROBE) if name.startswith(_PREFIX)]
+    left = {name: driver.container(name) for name in ours}
     volumes = driver.volumes(label=names.PROBE)
     for name, container in left.items():
         token = ((container or {}).get("Config", {}).get("Labels") or {}).get(names.PROBE, "")
-        if not standins.is_running(token):
+        if _TOKEN.fullmatch(token) and not standins.is_running(token):
             driver.remove(name)
             standins.forget(token)
     for name, volume in volumes.items():
-        if not standins.is_running((volume.get("Labels") or {}).get(names.PROBE, "")):
+        if name.startswith(_PREFIX) and not standins.is_running((volume.get("Labels") or {}).get(names.PROBE, "")):
             driver.remove_volume(name)
 
 
@@ -86,7 +94,9 @@ class Bench:
     """Runs acts inside a container, as any user, in one program for each user, and watches from outside."""
 
     def __init__(self, driver: Driver, name: str, token: str, user: str, *, fit: bool) -> None:
-        self._driver, self._name, self._token, self._user, self._fit = driver, name, token, user, fit
+        self._driver, self._name, self._token, self._user = driver, name, token, user
+        # Whether the image has a python3 for acts; else the host's is carried in.
+        self.fit = fit
         # What the kernel inside calls itself; empty until something ran.
         self.kernel = ""
         # Whether root there holds every capability of the bounding set; so it is taken to be until root ran.
@@ -138,7 +148,7 @@ class Bench:
     @contextmanager
     def _ready(self) -> Iterator[Any]:
         """How a program is run inside; an interpreter that had to be carried there is gone after the block."""
-        if self._fit:
+        if self.fit:
             yield partial(interpreter.image_command, self._token)
             return
         outside = self._workspace() / f".bulkhead-probe-{self._token}-python"
@@ -176,7 +186,7 @@ def read_trials(
     group: Mapping[str, Any], status: int | None, output: str, counted: Mapping[str, int]
 ) -> dict[str, Trial]:
     """Reads a batch's lines. No report is no proof of anything."""
-    lines = output.strip().splitlines()
+    lines, told = output.strip().splitlines(), set()
     said = lines[-1][:200] if lines else "nothing"
     trials = dict.fromkeys(
         group, Trial(outcome=FAILED, evidence=f"the act did not report: exit status {status}, last words {said!r}")
@@ -185,15 +195,23 @@ def read_trials(
     for line in lines:
         try:
             entry = json.loads(line)
-            probe, evidence = group[entry["id"]][0], str(entry["evidence"])
+            probe, evidence = group[entry["id"]][0], _clean(entry["evidence"])
             if probe.heavy and probe.layer == "L3" and hit:
                 evidence += f" (kernel's counters: {hit})"
-            trials[entry["id"]] = Trial(
-                outcome=str(entry["outcome"]), evidence=evidence, seconds=float(entry["seconds"])
-            )
+            trial = Trial(outcome=str(entry["outcome"]), evidence=evidence, seconds=float(entry["seconds"]))
+            if entry["id"] in told:
+                # An act reports once; whoever else runs as its user can write into its pipe.
+                trial = Trial(outcome=FAILED, evidence="more than one report: something else has answered, too")
+            told.add(entry["id"])
+            trials[entry["id"]] = trial
         except (ValueError, KeyError, TypeError):
             continue
     return trials
+
+
+def _clean(evidence: object) -> str:
+    """What an act says it saw, such as names of files, as a text that can be written."""
+    return str(evidence).encode("utf-8", "replace").decode()[:_EVIDENCE_LENGTH]
 
 
 @contextmanager

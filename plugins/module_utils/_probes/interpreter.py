@@ -6,7 +6,8 @@
 
 The host has a Python, since Ansible runs there. A fresh one is asked what it has loaded after importing what acts use,
 and those files are what is carried: the program, its loader and libraries, and the modules. They go into a directory of
-their own in /workspace, where programs may run, and are removed afterwards. So nothing compiled is shipped with the
+their own in /workspace, where programs may run, of a container made for the attack: in a conversation's own, whoever
+runs there could lead the copies elsewhere. So nothing compiled is shipped with the
 collection, no compiler is needed, every processor is served, and the acts are the same text everywhere.
 """
 
@@ -45,9 +46,9 @@ def image_command(token: str, program: str, batch: str) -> list[str]:
     return [*_IMAGE, "python3", *_FLAGS, program, batch, f"bulkhead-probe-{token}"]
 
 
-def image_question() -> list[str]:
+def image_question(token: str) -> list[str]:
     """A command that succeeds where the image's python3 can run acts."""
-    return [*_IMAGE, "python3", *_FLAGS, f"import {_USED}; print('fit')"]
+    return [*_IMAGE, "python3", *_FLAGS, f"import {_USED}; print('fit')", f"bulkhead-probe-{token}"]
 
 
 def carry(directory: Path) -> list[str]:

@@ -56,6 +56,9 @@ def _docker(docker_host: str) -> tuple[str, str]:
         listing = conversations(Driver(docker_host))
     except WorkspaceError as error:
         return "", str(error)
+    except Exception as error:
+        # Old figures that stay would say that all is well.
+        return "", f"cannot collect: {error!r}"
     return render(listing.conversations, listing.host_events), ""
 
 

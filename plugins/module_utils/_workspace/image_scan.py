@@ -38,7 +38,10 @@ def setuid_files(image: Image, pid: int, notes: Path = NOTES) -> tuple[str, ...]
         try:
             return tuple(json.loads(note.read_text()))
         except (OSError, ValueError):
-            found = _search(kernel.PROC / str(pid) / "root")
+            root = kernel.PROC / str(pid) / "root"
+            found = _search(root)
+        if not root.is_dir():
+            return found  # The container has ended meanwhile: perhaps these are not all.
         fresh = note.with_suffix(".new")
         try:
             notes.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -53,8 +56,11 @@ def setuid_files(image: Image, pid: int, notes: Path = NOTES) -> tuple[str, ...]
 def _search(root: Path) -> tuple[str, ...]:
     """The image's own file system only; what is mounted into the container is no part of the image."""
     top = os.fspath(root)
-    device = root.stat().st_dev
-    found = []
+    found: list[str] = []
+    try:
+        device = root.stat().st_dev
+    except OSError:
+        return ()
     pending = [top]
     seen = 0
     while pending and seen < _MOST_DIRECTORIES:

@@ -46,7 +46,7 @@ def conversations(
     found = []
     for name, identifier in sorted(driver.container_ids(label=label).items()):
         # One that is being replaced is none of its own.
-        container = None if name.endswith(".replaced") else driver.container(identifier)
+        container = None if name.endswith(names.REPLACED) else driver.container(identifier)
         if container is not None:
             conversation = (container["Config"].get("Labels") or {}).get(names.CONVERSATION, "")
             chosen = secret_files if wanted in (None, conversation) else ()

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from .errors import WorkspaceError
 
-DIRECTORY = Path("/run/lock/bulkhead-workspace")
+# Below /run, which only root can write: in /run/lock anybody could make it first.
+DIRECTORY = Path("/run/bulkhead/locks")
 _SLOTS = 4096
 _PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.02
@@ -43,7 +44,7 @@ def locked(conversation_ids: Iterable[str], *, patience: float = _PATIENCE_SECON
 def _take(slot: int, conversation_id: str, deadline: float) -> int:
     path = DIRECTORY / f"{slot:03x}"
     try:
-        DIRECTORY.mkdir(mode=0o700, exist_ok=True)
+        DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise WorkspaceError(

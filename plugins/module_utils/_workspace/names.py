@@ -15,6 +15,7 @@ SPECIFICATION = "io.bulkhead.workspace.spec"
 EXPIRES_AFTER = "io.bulkhead.workspace.expires_after"
 IDLE_AFTER = "io.bulkhead.workspace.idle_after"
 PROBE = "io.bulkhead.workspace.probe"
+REPLACED = ".replaced"
 
 WORKSPACE = "/workspace"
 VENV = "/opt/venv"
@@ -39,7 +40,7 @@ def container(conversation_id: str) -> str:
 
 def replaced(conversation_id: str) -> str:
     """Name of a container that is being replaced. A dot occurs in no conversation's name, so it is nobody else's."""
-    return f"{container(conversation_id)}.replaced"
+    return f"{container(conversation_id)}{REPLACED}"
 
 
 def workspace_volume(conversation_id: str) -> str:

@@ -31,7 +31,7 @@ from .errors import WorkspaceError
 FIRST_PROJECT = 1 << 30
 BYTES_PER_FILE = 16384
 _MOST_PROJECTS = 100_000
-_LOCK = Path("/run/lock/bulkhead-workspace-quota")
+_LOCK = Path("/run/bulkhead/quota.lock")
 
 _FS_IOC_FSSETXATTR = 0x401C5820
 _Q_XSETQLIM = 0x5804
@@ -75,6 +75,7 @@ def _candidates() -> Iterator[int]:
 @contextmanager
 def _locked() -> Iterator[None]:
     """One at a time: a number is free until its directory has it."""
+    _LOCK.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     descriptor = os.open(_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -54,7 +54,9 @@ class Ended:
 def reap(driver: Driver, settings: Settings, *, dry_run: bool = False) -> list[Ended]:
     """Removes what has come to its end; says what it would remove when ``dry_run``."""
     now = time.time()
-    containers = {_conversation(entry): entry for entry in driver.managed_containers()}
+    # One that was being replaced when its task was killed is none of its own.
+    standing = [entry for entry in driver.managed_containers() if not str(entry["Name"]).endswith(names.REPLACED)]
+    containers = {_conversation(entry): entry for entry in standing}
     requests = read_requests(settings.audit_log)
     asked = {str(entry["Id"]): requests[key].last for key, entry in containers.items() if key in requests}
     looks = activity.look(containers.values(), now, asked)
@@ -97,7 +99,11 @@ def _orphans(
 def _open_at_proxy(settings: Settings) -> frozenset[str]:
     if not Path(settings.proxy_control_socket).exists():
         return frozenset()
-    return ProxyControl(settings.proxy_control_socket).conversations()
+    try:
+        return ProxyControl(settings.proxy_control_socket).conversations()
+    except WorkspaceError:
+        # What is removed is told all the same, and each removal says what the proxy did not do.
+        return frozenset()
 
 
 def _remove(

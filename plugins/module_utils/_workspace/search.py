@@ -24,6 +24,7 @@ from .kernel import PROC, container_pids
 
 CHUNK = 1 << 20
 MEMORY_LIMIT = 1 << 30
+ALL_MEMORY_LIMIT = 8 << 30
 FILES_LIMIT = 1 << 30
 FILE_COUNT_LIMIT = 50_000
 
@@ -39,6 +40,8 @@ class _Tally:
         self.needles = needles
         self.overlap = max(len(needle) for needle in needles) - 1
         self.bytes = 0
+        # Bytes of memory that may still be read, of all processes together.
+        self.memory_left = ALL_MEMORY_LIMIT
         self.files = 0
         self.processes = 0
         self.hits: set[str] = set()
@@ -82,10 +85,10 @@ def search(pid: int, needles: Sequence[bytes], targets: Sequence[str]) -> Secret
     root = PROC / str(pid) / "root"
     budget = FILES_LIMIT
     for target in targets:
-        budget = _search_tree(root / target.lstrip("/"), target, budget, tally)
-    mounts = parse_mounts((PROC / str(pid) / "mountinfo").read_text())
+        budget = _search_reachable(root / target.lstrip("/"), target, budget, tally)
+    mounts = parse_mounts((PROC / str(pid) / "mountinfo").read_text(errors="replace"))
     for layer in _own_layer(mounts):
-        budget = _search_tree(layer, "the container's layer", budget, tally)
+        budget = _search_reachable(layer, "the container's layer", budget, tally)
     return SecretSearch(
         secrets=len(needles),
         processes=tally.processes,
@@ -99,7 +102,7 @@ def search(pid: int, needles: Sequence[bytes], targets: Sequence[str]) -> Secret
 def _search_process(pid: int, tally: _Tally) -> None:
     directory = PROC / str(pid)
     try:
-        name = (directory / "comm").read_text().strip()
+        name = (directory / "comm").read_text(errors="replace").strip()
         tally.look(f"environment of {name} ({pid})", [(directory / "environ").read_bytes()])
         tally.look(f"memory of {name} ({pid})", _memory(directory, name, tally))
         tally.processes += 1
@@ -108,16 +111,16 @@ def _search_process(pid: int, tally: _Tally) -> None:
 
 
 def _memory(directory: Path, name: str, tally: _Tally) -> Iterator[bytes]:
-    left = MEMORY_LIMIT
+    left = min(MEMORY_LIMIT, tally.memory_left)
     with (directory / "mem").open("rb", buffering=0) as memory:
-        for line in (directory / "maps").read_text().splitlines():
+        for line in (directory / "maps").read_text(errors="replace").splitlines():
             match = _MAPPING.match(line)
             if match is None or match[4] in _KERNEL_MAPPINGS:
                 continue
             position, end = int(match[1], 16), int(match[2], 16)
             while position < end:
                 if left <= 0:
-                    tally.incomplete.add(f"memory of {name} beyond {MEMORY_LIMIT} bytes")
+                    tally.incomplete.add(f"memory of {name} beyond {MEMORY_LIMIT} bytes, or {ALL_MEMORY_LIMIT} in all")
                     return
                 try:
                     chunk = os.pread(memory.fileno(), min(CHUNK, end - position), position)
@@ -129,12 +132,23 @@ def _memory(directory: Path, name: str, tally: _Tally) -> Iterator[bytes]:
                 yield chunk
                 position += len(chunk)
                 left -= len(chunk)
+                tally.memory_left -= len(chunk)
 
 
 def _own_layer(mounts: Iterable[Mount]) -> list[Path]:
     root = next((mount for mount in mounts if mount.target == "/"), None)
     upper = root.super_options.get("upperdir") if root else None
     return [Path(upper)] if upper and Path(upper).is_dir() else []
+
+
+def _search_reachable(top: Path, shown: str, budget: int, tally: _Tally) -> int:
+    """Returns what is left of the budget."""
+    try:
+        return _search_tree(top, shown, budget, tally)
+    except (RecursionError, OSError) as error:
+        # Directories too deep to be walked, or more of them open than a process may have.
+        tally.incomplete.add(f"files of {shown} after {type(error).__name__}")
+        return budget
 
 
 def _search_tree(top: Path, shown: str, budget: int, tally: _Tally) -> int:

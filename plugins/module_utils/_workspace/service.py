@@ -75,6 +75,9 @@ def _side_by_side(jobs: Sequence[Callable[[], Outcome]]) -> list[Outcome | Works
             return job()
         except WorkspaceError as error:
             return error
+        except Exception as error:
+            # The others' results are not lost for it.
+            return _unforeseen(error)
 
     if len(jobs) < 2:
         return [attempt(job) for job in jobs]
@@ -118,8 +121,10 @@ def _present(driver: Driver, wish: Wish, seen: Observation, dry_run: bool) -> Ou
         executor.apply(plan, specification)
         container = executor.started or (driver.container(request.container_name) if plan.changed else actual.container)
         outcome = _proved(wish, specification, plan, container, {**actual.volumes, **executor.volumes})
-    except WorkspaceError as error:
-        raise _with_undo(error, executor.undo(), plan) from error
+    except Exception as error:
+        # Such as a container that dies while it is looked at.
+        cause = error if isinstance(error, WorkspaceError) else _unforeseen(error)
+        raise _with_undo(cause, executor.undo(), plan) from error
     executor.commit()
     return outcome
 
@@ -201,6 +206,12 @@ def _image_report(
             f"{', '.join(setuid[:5])}{' ...' if len(setuid) > 5 else ''}"
         )
     return report, tuple(warnings)
+
+
+def _unforeseen(error: Exception) -> WorkspaceError:
+    return WorkspaceError(
+        f"cannot go on: {error!r}; the container may have stopped meanwhile, see its log, and try again"
+    )
 
 
 def _with_undo(error: WorkspaceError, failures: list[str], plan: Plan) -> WorkspaceError:

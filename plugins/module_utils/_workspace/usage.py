@@ -21,9 +21,12 @@ _EVENT_FILES = ("memory.events", "pids.events", "cpu.stat")
 def read_counters(pid: int) -> dict[str, int]:
     """The event counters of a running container; none on a host with cgroup version 1."""
     group = kernel.cgroup_directory(pid)
-    return (
-        {} if group is None else kernel.read_counters(group, [name for name in _EVENT_FILES if (group / name).exists()])
-    )
+    try:
+        present = [] if group is None else [name for name in _EVENT_FILES if (group / name).exists()]
+        return kernel.read_counters(group, present)
+    except OSError:
+        # The container has ended since it was listed.
+        return {}
 
 
 def usage(pid: int, counters: Mapping[str, int], facts: Facts, expected: Expectation) -> dict[str, Any]:

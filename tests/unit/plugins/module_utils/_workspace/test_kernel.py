@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.bulkhead.workspace.plugins.module_utils._mountinfo import Mount, own_mounts
-from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, quota
+from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace import kernel, quota, search
 from ansible_collections.bulkhead.workspace.plugins.module_utils._workspace.errors import WorkspaceError
 
 
@@ -65,3 +67,21 @@ def test_a_directory_without_project_quota_says_why(tmp_path: Path) -> None:
     found = quota.read(tmp_path, own_mounts())
     assert found.limit is None
     assert "no project quota" in found.reason or "without project quota" in found.reason
+
+
+def test_a_process_may_call_itself_anything() -> None:
+    """Bytes that are no UTF-8 in the name of a process hide neither it nor the others."""
+    program = "open('/proc/self/comm', 'wb').write(b'\\xff\\xfe'); print('ready', flush=True); input()"
+    command = [sys.executable, "-I", "-c", program]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert b"\xff\xfe" in Path(f"/proc/{process.pid}/status").read_bytes()
+        [found] = kernel.read_processes([process.pid])
+        assert found.status["NoNewPrivs"] in ("0", "1")
+        assert kernel.is_alive(process.pid)
+        assert search.search(process.pid, [b"a secret of some length"], []).processes == 1
+    finally:
+        process.kill()
+        process.communicate()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,3 +100,28 @@ def test_needles_come_from_plain_and_structured_secrets(tmp_path: Path) -> None:
 )
 def test_credentials_are_known_by_their_names(environment: dict[str, str], found: list[str]) -> None:
     assert credentials.suspicious(environment) == found
+
+
+@pytest.mark.parametrize("holder", [(IDLE, {})], indirect=True)
+def test_a_tree_too_deep_to_be_walked_is_told(holder: int, tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _level in range(3000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        found = search.search(holder, [SECRET.encode()], [str(tmp_path)])
+        assert found.incomplete or found.files == 0
+        assert found.processes == 1
+    finally:
+        subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
+@pytest.mark.parametrize("holder", [(IDLE, {})], indirect=True)
+def test_the_memory_of_all_processes_has_a_limit(holder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "ALL_MEMORY_LIMIT", 1 << 20)
+    found = search.search(holder, [SECRET.encode()], [str(tmp_path)])
+    assert found.bytes_searched < 3 << 20
+    assert any("in all" in left for left in found.incomplete)
