@@ -81,9 +81,12 @@ def clear_up(driver: Driver) -> None:
     left = {name: driver.container(name) for name in ours}
     volumes = driver.volumes(label=names.PROBE)
     for name, container in left.items():
-        token = ((container or {}).get("Config", {}).get("Labels") or {}).get(names.PROBE, "")
-        if _TOKEN.fullmatch(token) and not standins.is_running(token):
-            driver.remove(name)
+        labels = (container or {}).get("Config", {}).get("Labels") or {}
+        token = labels.get(names.PROBE, "") if _TOKEN.fullmatch(labels.get(names.PROBE, "")) else ""
+        if names.MANAGED in labels or (token and standins.is_running(token)):
+            continue
+        driver.remove(name)
+        if token:
             standins.forget(token)
     for name, volume in volumes.items():
         if name.startswith(_PREFIX) and not standins.is_running((volume.get("Labels") or {}).get(names.PROBE, "")):

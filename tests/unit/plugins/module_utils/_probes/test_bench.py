@@ -48,7 +48,8 @@ class Docker:
         return {name: name for name in self.labels}
 
     def container(self, name: str) -> dict[str, Any]:
-        return {"Config": {"Labels": {names.PROBE: self.labels[name]}}}
+        ours = {names.MANAGED: "true"} if name == "ws-probe-talk" else {}
+        return {"Config": {"Labels": {names.PROBE: self.labels[name], **ours}}}
 
     def volumes(self, *, label: str) -> dict[str, Any]:
         assert label == names.PROBE
@@ -67,8 +68,8 @@ def test_only_what_probes_have_left_is_removed(tmp_path: Path, monkeypatch: pyte
     victim.mkdir()
     mark = "0123abcd"
     left = f"ws-probe-{mark}-00ff"
-    containers = {"ws-talk": str(victim), "ws-other": mark, left: mark, "ws-probe-x": "../victim"}
+    containers = {"ws-talk": str(victim), "ws-probe-talk": mark, left: mark, "ws-probe-x": "../victim"}
     docker = Docker(containers, {left: mark, "data": mark})
     bench.clear_up(docker)  # type: ignore[arg-type]
-    assert docker.removed == [left, left]
+    assert docker.removed == [left, "ws-probe-x", left]
     assert victim.exists()
