@@ -179,3 +179,9 @@ def test_the_way_back_stops_before_its_first_change(tmp_path: Path) -> None:
 def test_the_way_back_checks_the_named_roles_only(tmp_path: Path) -> None:
     _status, output = play(tmp_path, {"one": {}}, "--tags", "seccomp,gvisor", name="rollback")
     assert set(re.findall(r"Check the variables of ([a-z_]+)", output)) == {"seccomp", "gvisor"}, output
+
+
+def test_the_way_back_names_the_roles_that_are_switched_off(tmp_path: Path) -> None:
+    _status, output = play(tmp_path, {"one": {"seccomp_enabled": "false"}}, "--tags", "seccomp,gvisor", name="rollback")
+    assert "seccomp: switched off with _enabled" in output
+    assert "gvisor, seccomp: switched off" not in output

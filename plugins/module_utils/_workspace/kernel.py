@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-"""Reads the kernel's account of a container: /proc, /sys/fs/cgroup, quotas. Reads only; layers.py judges.
-
-Programs name themselves and their files with any bytes, so no text is expected to be UTF-8.
-"""
+"""Reads the kernel's account of a container: /proc, /sys/fs/cgroup, quotas. Reads only; layers.py judges."""
 
 from __future__ import annotations
 
@@ -23,22 +20,27 @@ PROC = Path("/proc")
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
+def text_of(path: Path) -> str:
+    """A file of the kernel's. Programs name themselves and their files with any bytes, so it need not be UTF-8."""
+    return path.read_text(errors="replace")
+
+
 def read_facts(pid: int, mountpoints: Mapping[str, str], secrets: SecretSearch | None = None) -> Facts:
     """All facts of the container whose first process is `pid`; mountpoints are host paths by target."""
     process = PROC / str(pid)
     try:
         group = cgroup_directory(pid)
-        mounts = parse_mounts((process / "mountinfo").read_text(errors="replace"))
+        mounts = parse_mounts(text_of(process / "mountinfo"))
         return Facts(
             processes=tuple(read_processes(container_pids(pid))),
             namespaces=_namespaces(process),
             host_namespaces=_namespaces(PROC / "self"),
-            uid_map=parse_id_map((process / "uid_map").read_text(errors="replace")),
+            uid_map=parse_id_map(text_of(process / "uid_map")),
             cgroup=None if group is None else _cgroup(group),
-            swap_in_kernel=len((PROC / "swaps").read_text(errors="replace").splitlines()) > 1,
+            swap_in_kernel=len(text_of(PROC / "swaps").splitlines()) > 1,
             mounts=mounts,
-            interfaces=parse_interfaces((process / "net/dev").read_text(errors="replace")),
-            routes=len((process / "net/route").read_text(errors="replace").splitlines()[1:]),
+            interfaces=parse_interfaces(text_of(process / "net/dev")),
+            routes=len(text_of(process / "net/route").splitlines()[1:]),
             quotas=_quotas(mountpoints),
             owners={target: Path(path).stat().st_uid for target, path in mountpoints.items()},
             secrets=secrets,
@@ -55,7 +57,7 @@ def read_facts(pid: int, mountpoints: Mapping[str, str], secrets: SecretSearch |
 
 def cgroup_directory(pid: int) -> Path | None:
     """The container's cgroup v2 directory; None on a host that still has version 1."""
-    lines = (PROC / str(pid) / "cgroup").read_text(errors="replace").splitlines()
+    lines = text_of(PROC / str(pid) / "cgroup").splitlines()
     unified = [line[3:] for line in lines if line.startswith("0::")]
     if not unified or not (CGROUP_ROOT / "cgroup.controllers").exists():
         return None
@@ -68,7 +70,7 @@ def read_counters(group: Path | None, files: Iterable[str]) -> dict[str, int]:
     if group is None:
         return found
     for name in files:
-        for line in (group / name).read_text(errors="replace").splitlines():
+        for line in text_of(group / name).splitlines():
             key, _separator, value = line.partition(" ")
             found[f"{name} {key}"] = int(value)
     return found
@@ -88,7 +90,7 @@ def is_alive(pid: int) -> bool:
 def _state(pid: int) -> str:
     try:
         # The name in parentheses may hold anything; the state follows the last one.
-        return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(") ")[2][:1]
+        return text_of(PROC / str(pid) / "stat").rpartition(") ")[2][:1]
     except OSError:
         return ""
 
@@ -100,9 +102,7 @@ def _members(pid: int) -> list[int]:
             return container_pids(pid)
         found = [pid]
         for member in found:
-            found += [
-                int(child) for child in (PROC / f"{member}/task/{member}/children").read_text(errors="replace").split()
-            ]
+            found += [int(child) for child in text_of(PROC / f"{member}/task/{member}/children").split()]
     except OSError:
         return []
     return found
@@ -110,7 +110,7 @@ def _members(pid: int) -> list[int]:
 
 def available_memory() -> int:
     """Bytes that the host can still give out."""
-    fields = parse_status((PROC / "meminfo").read_text(errors="replace"))
+    fields = parse_status(text_of(PROC / "meminfo"))
     return int(fields["MemAvailable"].split()[0]) * 1024
 
 
@@ -121,7 +121,7 @@ def container_pids(pid: int) -> list[int]:
         return [pid]
     found = {pid}
     for members in [group / "cgroup.procs", *group.glob("**/cgroup.procs")]:
-        found.update(int(line) for line in members.read_text(errors="replace").split())
+        found.update(int(line) for line in text_of(members).split())
     return sorted(found)
 
 
@@ -130,7 +130,7 @@ def read_processes(pids: Iterable[int]) -> Iterable[Process]:
     for pid in pids:
         directory = PROC / str(pid)
         try:
-            status = parse_status((directory / "status").read_text(errors="replace"))
+            status = parse_status(text_of(directory / "status"))
             if status.get("State", "").startswith("Z"):
                 continue
             yield Process(
@@ -147,7 +147,7 @@ def read_apparmor(process: Path) -> str:
     """The confinement of a process; empty where the kernel has no AppArmor."""
     for name in ("attr/apparmor/current", "attr/current"):
         try:
-            return (process / name).read_text(errors="replace").strip("\n\0 ")
+            return text_of(process / name).strip("\n\0 ")
         except OSError:
             continue
     return ""
@@ -178,7 +178,7 @@ def parse_interfaces(text: str) -> tuple[str, ...]:
 def loaded_apparmor_profiles(path: Path = Path("/sys/kernel/security/apparmor/profiles")) -> dict[str, str] | None:
     """Loaded profiles and their modes; None where the kernel has no AppArmor."""
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        lines = text_of(path).splitlines()
     except FileNotFoundError:
         return None
     return {name: mode.rstrip(")") for name, _separator, mode in (line.rpartition(" (") for line in lines)}
@@ -189,9 +189,7 @@ def _namespaces(process: Path) -> dict[str, str]:
 
 
 def _cgroup(group: Path) -> dict[str, str]:
-    return {
-        name: (group / name).read_text(errors="replace").strip() for name in CGROUP_FILES if (group / name).exists()
-    }
+    return {name: text_of(group / name).strip() for name in CGROUP_FILES if (group / name).exists()}
 
 
 def _quotas(mountpoints: Mapping[str, str]) -> dict[str, Quota]:

@@ -20,7 +20,7 @@ from .._mountinfo import Mount, parse_mounts
 from . import credentials, sealed
 from .errors import WorkspaceError
 from .facts import SecretSearch
-from .kernel import PROC, container_pids
+from .kernel import PROC, container_pids, text_of
 
 CHUNK = 1 << 20
 MEMORY_LIMIT = 1 << 30
@@ -86,7 +86,7 @@ def search(pid: int, needles: Sequence[bytes], targets: Sequence[str]) -> Secret
     budget = FILES_LIMIT
     for target in targets:
         budget = _search_reachable(root / target.lstrip("/"), target, budget, tally)
-    mounts = parse_mounts((PROC / str(pid) / "mountinfo").read_text(errors="replace"))
+    mounts = parse_mounts(text_of(PROC / str(pid) / "mountinfo"))
     for layer in _own_layer(mounts):
         budget = _search_reachable(layer, "the container's layer", budget, tally)
     return SecretSearch(
@@ -102,7 +102,7 @@ def search(pid: int, needles: Sequence[bytes], targets: Sequence[str]) -> Secret
 def _search_process(pid: int, tally: _Tally) -> None:
     directory = PROC / str(pid)
     try:
-        name = (directory / "comm").read_text(errors="replace").strip()
+        name = text_of(directory / "comm").strip()
         tally.look(f"environment of {name} ({pid})", [(directory / "environ").read_bytes()])
         tally.look(f"memory of {name} ({pid})", _memory(directory, name, tally))
         tally.processes += 1
@@ -113,7 +113,7 @@ def _search_process(pid: int, tally: _Tally) -> None:
 def _memory(directory: Path, name: str, tally: _Tally) -> Iterator[bytes]:
     left = min(MEMORY_LIMIT, tally.memory_left)
     with (directory / "mem").open("rb", buffering=0) as memory:
-        for line in (directory / "maps").read_text(errors="replace").splitlines():
+        for line in text_of(directory / "maps").splitlines():
             match = _MAPPING.match(line)
             if match is None or match[4] in _KERNEL_MAPPINGS:
                 continue
